@@ -1,0 +1,62 @@
+-- Every refusal of the product, in one place. The page in sql/README.md is checked against it.
+
+-- The catalogue: machine code, HTTP status, sentence for people, what to do.
+create or replace function private.error_catalogue()
+returns table (code text, status integer, message text, hint text)
+language sql
+immutable
+set search_path = ''
+as $$
+  values
+    ('content_empty', 400, 'The message is empty.', 'Send 1 to 65,536 bytes of text.'),
+    ('content_too_long', 400, 'The text is too long.', 'Messages have at most 65,536 bytes, reasons and headlines at most 500 characters.'),
+    ('invalid_argument', 400, 'An argument is missing or out of range.', 'See the comment on the function.'),
+    ('not_signed_in', 401, 'You are not signed in.', 'Sign in and send the access token.'),
+    ('not_your_chat', 403, 'Only the customer of this chat may do that.', 'Operators answer with send_operator_message.'),
+    ('not_allowed', 403, 'You may not do that.', 'Ask an admin.'),
+    ('operator_inactive', 403, 'This operator is deactivated.', 'An admin can activate him again.'),
+    ('chat_not_found', 404, 'There is no such chat.', 'It may also be one that you may not see.'),
+    ('operator_not_found', 404, 'There is no such operator.', 'Check the id.'),
+    ('message_not_found', 404, 'There is no such message.', 'It may also be deleted, or one that you may not change.'),
+    ('fictional_user_not_found', 404, 'There is no such persona.', 'Leave it out, or name an active one.'),
+    ('setting_not_found', 404, 'There is no such setting.', 'The table settings lists them.'),
+    ('operator_at_capacity', 409, 'The operator has his hands full.', 'Finish or hand back a chat first, or raise the capacity.'),
+    ('not_the_holder', 409, 'You do not hold this chat.', 'Somebody else holds it, or you handed it back.'),
+    ('chat_not_assigned', 409, 'Nobody holds this chat.', 'Have it assigned first.'),
+    ('chat_not_waiting', 409, 'This chat is not waiting for an operator.', 'Refresh: it was taken, answered or completed.'),
+    ('chat_completed', 409, 'This chat is completed.', 'It reopens when the customer writes.'),
+    ('transition_refused', 409, 'The chat cannot change in this way.', 'sql/README.md has the table of changes.'),
+    ('client_message_id_reused', 409, 'This client_message_id was used for something else.', 'Make a new id for each message; repeat it only to retry the same one.'),
+    ('conflict', 409, 'Somebody changed the same thing at the same moment.', 'Try again.'),
+    ('too_large', 413, 'The context is too large.', 'A context has at most 16 kB.'),
+    ('rate_limited', 429, 'Too many requests.', 'Wait a little.')
+$$;
+
+comment on function private.error_catalogue() is 'Every error code of the SQL surface with its HTTP status, message and hint.';
+revoke execute on function private.error_catalogue() from public, anon;
+grant execute on function private.error_catalogue() to authenticated, service_role;
+
+-- Raises the error of that code: SQLSTATE PT + status, the code as DETAIL, as PostgREST understands it.
+create or replace function private.refuse(p_code text, p_hint text default null)
+returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_error record;
+begin
+  select c.status, c.message, c.hint into strict v_error
+  from private.error_catalogue() c
+  where c.code = p_code;
+  raise exception using
+    errcode = 'PT' || v_error.status,
+    message = v_error.message,
+    detail = p_code,
+    hint = coalesce(p_hint, v_error.hint);
+end
+$$;
+
+comment on function private.refuse(text, text) is 'Raises the catalogue''s error of this code; p_hint replaces its hint.';
+revoke execute on function private.refuse(text, text) from public, anon;
+grant execute on function private.refuse(text, text) to authenticated, service_role;

@@ -1,0 +1,92 @@
+-- What an admin may change while everything runs.
+
+create or replace function private.setting(p_name text)
+returns text
+language sql
+stable
+security definer
+set search_path = ''
+as $$ select s.value #>> '{}' from public.settings s where s.name = p_name $$;
+
+comment on function private.setting(text) is 'The value of a setting as text; null when there is none of that name.';
+revoke execute on function private.setting(text) from public, anon, authenticated;
+grant execute on function private.setting(text) to service_role;
+
+-- The day of the statistics, in the organisation's time zone.
+create or replace function private.local_date(p_at timestamptz)
+returns date
+language sql
+stable
+security definer
+set search_path = ''
+as $$ select (p_at at time zone private.setting('time_zone'))::date $$;
+
+comment on function private.local_date(timestamptz) is 'The date of this time in the organisation''s time zone.';
+revoke execute on function private.local_date(timestamptz) from public, anon;
+grant execute on function private.local_date(timestamptz) to authenticated, service_role;
+
+-- A setting that does not parse would break every call that reads it: refuse it when it is written.
+create or replace function private.tg_settings__check_value()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_text text := new.value #>> '{}';
+  v_is_valid boolean;
+begin
+  begin
+    v_is_valid := case new.kind
+      when 'interval' then v_text::interval > interval '0'
+      when 'number' then jsonb_typeof(new.value) = 'number' and v_text::numeric between 0 and 1000000000
+      when 'boolean' then jsonb_typeof(new.value) = 'boolean'
+      when 'time_zone' then exists (select from pg_catalog.pg_timezone_names z where z.name = v_text)
+      when 'handling' then v_text in ('turn', 'session')
+    end;
+  exception when data_exception then
+    v_is_valid := false;
+  end;
+  if v_is_valid is not true then
+    perform private.refuse('invalid_argument', format('%s is not a valid %s for the setting %s.', new.value, new.kind, new.name));
+  end if;
+  return new;
+end
+$$;
+
+comment on function private.tg_settings__check_value() is 'Refuses a value that does not parse as the setting''s kind (invalid_argument).';
+revoke execute on function private.tg_settings__check_value() from public, anon;
+
+create or replace function private.set_setting(p_name text, p_value jsonb)
+returns public.settings
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_setting public.settings;
+begin
+  perform private.require_admin();
+  update public.settings s set value = coalesce(p_value, 'null') where s.name = p_name returning s.* into v_setting;
+  if not found then
+    perform private.refuse('setting_not_found');
+  end if;
+  return v_setting;
+end
+$$;
+
+revoke execute on function private.set_setting(text, jsonb) from public, anon;
+grant execute on function private.set_setting(text, jsonb) to authenticated, service_role;
+
+create or replace function public.set_setting(p_name text, p_value jsonb)
+returns public.settings
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$ select private.set_setting(p_name, p_value) $$;
+
+comment on function public.set_setting(text, jsonb) is 'Changes a setting and returns it. Admins and the service. Refuses: not_signed_in, not_allowed, setting_not_found, invalid_argument.';
+revoke execute on function public.set_setting(text, jsonb) from public, anon;
+grant execute on function public.set_setting(text, jsonb) to authenticated, service_role;

@@ -1,0 +1,206 @@
+-- Who may read and write each table: row level security and grants, one section a table.
+--
+-- API roles read through policies and write through functions; the one plain write they have is the
+-- insert of a message. Customers read no table of chats at all: columns cannot be hidden by a policy,
+-- so get_chat, list_chats and list_messages give them their rows without what is the staff's. Every
+-- arm for staff begins with `(select private.is_operator())`, asked once a query. Policies do not
+-- look at each other in a circle: messages, history and customers look at chats, chats at holds,
+-- holds at nobody.
+
+grant usage on schema public to anon, authenticated, service_role;
+grant usage on schema private to anon, authenticated, service_role;
+
+-- real_users: himself; staff, of chats that they may see
+
+alter table public.real_users enable row level security;
+revoke all on public.real_users from anon, authenticated, service_role;
+grant select on public.real_users to authenticated;
+grant select, insert, update, delete on public.real_users to service_role;
+
+drop policy if exists select_own on public.real_users;
+create policy select_own on public.real_users for select to authenticated
+  using (id = (select auth.uid()));
+drop policy if exists select_staff on public.real_users;
+create policy select_staff on public.real_users for select to authenticated
+  using ((select private.is_operator()) and exists (select from public.chats c where c.real_user_id = real_users.id));
+drop policy if exists all_service on public.real_users;
+create policy all_service on public.real_users for all to service_role using (true) with check (true);
+
+-- fictional_users: the faces are public to whoever is signed in
+
+alter table public.fictional_users enable row level security;
+revoke all on public.fictional_users from anon, authenticated, service_role;
+grant select on public.fictional_users to authenticated;
+grant select, insert, update, delete on public.fictional_users to service_role;
+
+drop policy if exists select_all on public.fictional_users;
+create policy select_all on public.fictional_users for select to authenticated
+  using (is_active or (select private.is_operator()));
+drop policy if exists all_service on public.fictional_users;
+create policy all_service on public.fictional_users for all to service_role using (true) with check (true);
+
+-- operators: staff see their colleagues
+
+alter table public.operators enable row level security;
+revoke all on public.operators from anon, authenticated, service_role;
+grant select on public.operators to authenticated;
+grant select, insert, update, delete on public.operators to service_role;
+
+drop policy if exists select_staff on public.operators;
+create policy select_staff on public.operators for select to authenticated
+  using ((select private.is_operator()));
+drop policy if exists all_service on public.operators;
+create policy all_service on public.operators for all to service_role using (true) with check (true);
+
+-- settings: admins; changed by set_setting
+
+alter table public.settings enable row level security;
+revoke all on public.settings from anon, authenticated, service_role;
+grant select on public.settings to authenticated;
+grant select, update on public.settings to service_role;
+
+drop policy if exists select_admin on public.settings;
+create policy select_admin on public.settings for select to authenticated
+  using ((select private.is_admin()));
+drop policy if exists all_service on public.settings;
+create policy all_service on public.settings for all to service_role using (true) with check (true);
+
+-- chats: admins all; an operator what waits, and what he holds or has held
+
+alter table public.chats enable row level security;
+revoke all on public.chats from anon, authenticated, service_role;
+grant select on public.chats to authenticated;
+grant select, insert, update, delete on public.chats to service_role;
+
+drop policy if exists select_staff on public.chats;
+create policy select_staff on public.chats for select to authenticated
+  using (
+    (select private.is_operator())
+    and (
+      (select private.is_admin())
+      or chat_state = 'waiting_assignment'
+      or assigned_operator_id = (select auth.uid())
+      or exists (
+        select from public.chat_assignments a
+        where a.operator_id = (select auth.uid()) and a.chat_id = chats.id
+      )
+    )
+  );
+drop policy if exists all_service on public.chats;
+create policy all_service on public.chats for all to service_role using (true) with check (true);
+
+-- messages: staff, of chats that they may see. Whoever is signed in may insert; the trigger names
+-- the sender, and refuses him by the rules of the chat.
+
+alter table public.messages enable row level security;
+revoke all on public.messages from anon, authenticated, service_role;
+grant select on public.messages to authenticated;
+grant insert (chat_id, sender_type, content, client_message_id, metadata) on public.messages to authenticated;
+grant select, insert, update, delete on public.messages to service_role;
+
+drop policy if exists select_staff on public.messages;
+create policy select_staff on public.messages for select to authenticated
+  using ((select private.is_operator()) and exists (select from public.chats c where c.id = messages.chat_id));
+drop policy if exists insert_own on public.messages;
+create policy insert_own on public.messages for insert to authenticated
+  with check (sender_id = (select auth.uid()));
+drop policy if exists all_service on public.messages;
+create policy all_service on public.messages for all to service_role using (true) with check (true);
+
+-- message_revisions: admins
+
+alter table public.message_revisions enable row level security;
+revoke all on public.message_revisions from anon, authenticated, service_role;
+grant select on public.message_revisions to authenticated;
+grant select, delete on public.message_revisions to service_role;
+
+drop policy if exists select_admin on public.message_revisions;
+create policy select_admin on public.message_revisions for select to authenticated
+  using ((select private.is_admin()));
+drop policy if exists all_service on public.message_revisions;
+create policy all_service on public.message_revisions for all to service_role using (true) with check (true);
+
+-- read_marks: one's own, and for staff those of chats that they may see; written by mark_read
+
+alter table public.read_marks enable row level security;
+revoke all on public.read_marks from anon, authenticated, service_role;
+grant select on public.read_marks to authenticated;
+grant select on public.read_marks to service_role;
+
+drop policy if exists select_own on public.read_marks;
+create policy select_own on public.read_marks for select to authenticated
+  using (reader_id = (select auth.uid()));
+drop policy if exists select_staff on public.read_marks;
+create policy select_staff on public.read_marks for select to authenticated
+  using ((select private.is_operator()) and exists (select from public.chats c where c.id = read_marks.chat_id));
+drop policy if exists all_service on public.read_marks;
+create policy all_service on public.read_marks for all to service_role using (true) with check (true);
+
+-- chat_assignments: admins all, an operator his own; rows come from the triggers on chats
+
+alter table public.chat_assignments enable row level security;
+revoke all on public.chat_assignments from anon, authenticated, service_role;
+grant select on public.chat_assignments to authenticated;
+grant select on public.chat_assignments to service_role;
+
+drop policy if exists select_staff on public.chat_assignments;
+create policy select_staff on public.chat_assignments for select to authenticated
+  using ((select private.is_operator()) and (operator_id = (select auth.uid()) or (select private.is_admin())));
+drop policy if exists all_service on public.chat_assignments;
+create policy all_service on public.chat_assignments for all to service_role using (true) with check (true);
+
+-- operator_activity: the same
+
+alter table public.operator_activity enable row level security;
+revoke all on public.operator_activity from anon, authenticated, service_role;
+grant select on public.operator_activity to authenticated;
+grant select on public.operator_activity to service_role;
+
+drop policy if exists select_staff on public.operator_activity;
+create policy select_staff on public.operator_activity for select to authenticated
+  using ((select private.is_operator()) and (operator_id = (select auth.uid()) or (select private.is_admin())));
+drop policy if exists all_service on public.operator_activity;
+create policy all_service on public.operator_activity for all to service_role using (true) with check (true);
+
+-- operator_stats: the same
+
+alter table public.operator_stats enable row level security;
+revoke all on public.operator_stats from anon, authenticated, service_role;
+grant select on public.operator_stats to authenticated;
+grant select on public.operator_stats to service_role;
+
+drop policy if exists select_staff on public.operator_stats;
+create policy select_staff on public.operator_stats for select to authenticated
+  using ((select private.is_operator()) and (operator_id = (select auth.uid()) or (select private.is_admin())));
+drop policy if exists all_service on public.operator_stats;
+create policy all_service on public.operator_stats for all to service_role using (true) with check (true);
+
+-- chat_history: staff, of chats that they may see; rows come from the triggers on chats
+
+alter table public.chat_history enable row level security;
+revoke all on public.chat_history from anon, authenticated, service_role;
+grant select on public.chat_history to authenticated;
+grant select on public.chat_history to service_role;
+
+drop policy if exists select_staff on public.chat_history;
+create policy select_staff on public.chat_history for select to authenticated
+  using ((select private.is_operator()) and exists (select from public.chats c where c.id = chat_history.chat_id));
+drop policy if exists all_service on public.chat_history;
+create policy all_service on public.chat_history for all to service_role using (true) with check (true);
+
+-- Views: the rows are those that the tables give the reader
+
+revoke all on public.chat_state_summary, public.assignment_queue, public.operator_assignment_history,
+  public.repeated_assignments, public.operator_performance, public.assignment_metrics
+  from anon, authenticated, service_role;
+grant select on public.chat_state_summary, public.assignment_queue, public.operator_assignment_history,
+  public.repeated_assignments, public.operator_performance, public.assignment_metrics
+  to authenticated, service_role;
+
+-- private: nothing but through functions
+
+alter table private.operator_load enable row level security;
+alter table private.gate enable row level security;
+alter table private.rate_buckets enable row level security;
+alter table private.jobs enable row level security;
+revoke all on private.operator_load, private.gate, private.rate_buckets, private.jobs from anon, authenticated, service_role;

@@ -1,0 +1,2 @@
+drop table private.jobs;
+drop table private.rate_buckets;

@@ -1,0 +1,175 @@
+-- Every trigger, by table, in the order in which it fires: by name within BEFORE and AFTER.
+
+-- settings
+
+drop trigger if exists _100_check_value on public.settings;
+create trigger _100_check_value before insert or update on public.settings
+  for each row execute function private.tg_settings__check_value();
+
+-- operators
+
+drop trigger if exists _100_follow_load_insert on public.operators;
+create trigger _100_follow_load_insert after insert on public.operators
+  for each row execute function private.tg_operators__follow_load();
+
+drop trigger if exists _100_follow_load_update on public.operators;
+create trigger _100_follow_load_update after update of capacity, is_active, auto_assign, status on public.operators
+  for each row execute function private.tg_operators__follow_load();
+
+-- chats: check and derive, then hold, history and hands, and at commit automatic assignment
+
+drop trigger if exists _100_derive_insert on public.chats;
+create trigger _100_derive_insert before insert on public.chats
+  for each row execute function private.tg_chats__derive_insert();
+
+drop trigger if exists _100_derive_update on public.chats;
+create trigger _100_derive_update before update on public.chats
+  for each row
+  when (old.chat_state is distinct from new.chat_state or old.assigned_operator_id is distinct from new.assigned_operator_id)
+  execute function private.tg_chats__derive_update();
+
+drop trigger if exists _200_follow_hold_insert on public.chats;
+create trigger _200_follow_hold_insert after insert on public.chats
+  for each row
+  when (new.assigned_operator_id is not null)
+  execute function private.tg_chats__follow_hold();
+
+drop trigger if exists _200_follow_hold_update on public.chats;
+create trigger _200_follow_hold_update after update on public.chats
+  for each row
+  when (old.assigned_operator_id is distinct from new.assigned_operator_id)
+  execute function private.tg_chats__follow_hold();
+
+drop trigger if exists _300_record_history_insert on public.chats;
+create trigger _300_record_history_insert after insert on public.chats
+  for each row execute function private.tg_chats__record_history();
+
+drop trigger if exists _300_record_history_update on public.chats;
+create trigger _300_record_history_update after update on public.chats
+  for each row
+  when (old.chat_state is distinct from new.chat_state or old.assigned_operator_id is distinct from new.assigned_operator_id)
+  execute function private.tg_chats__record_history();
+
+drop trigger if exists _400_note_side on public.chats;
+create trigger _400_note_side after insert or update on public.chats
+  for each row
+  when (new.chat_state = 'waiting_assignment')
+  execute function private.tg_chats__note_side();
+
+drop trigger if exists _500_follow_load_insert on public.chats;
+create trigger _500_follow_load_insert after insert on public.chats
+  referencing new table as new_rows
+  for each statement execute function private.tg_chats__follow_load_insert();
+
+drop trigger if exists _500_follow_load_update on public.chats;
+create trigger _500_follow_load_update after update on public.chats
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function private.tg_chats__follow_load_update();
+
+drop trigger if exists _500_follow_load_delete on public.chats;
+create trigger _500_follow_load_delete after delete on public.chats
+  referencing old table as old_rows
+  for each statement execute function private.tg_chats__follow_load_delete();
+
+drop trigger if exists _900_refuse_truncate on public.chats;
+create trigger _900_refuse_truncate before truncate on public.chats
+  for each statement execute function private.tg_refuse_truncate();
+
+drop trigger if exists _950_dispatch on public.chats;
+create constraint trigger _950_dispatch after insert or update on public.chats
+  deferrable initially deferred
+  for each row
+  when (new.chat_state = 'waiting_assignment')
+  execute function private.tg_chats__dispatch();
+
+-- messages
+
+drop trigger if exists _100_prepare on public.messages;
+create trigger _100_prepare before insert on public.messages
+  for each row execute function private.tg_messages__prepare();
+
+drop trigger if exists _100_revise on public.messages;
+create trigger _100_revise before update on public.messages
+  for each row
+  when (
+    (new.chat_id, new.seq, new.sender_type, new.sender_id, new.content, new.deleted_at)
+    is distinct from (old.chat_id, old.seq, old.sender_type, old.sender_id, old.content, old.deleted_at)
+  )
+  execute function private.tg_messages__revise();
+
+drop trigger if exists _100_refuse_delete on public.messages;
+create trigger _100_refuse_delete before delete on public.messages
+  for each row execute function private.tg_messages__refuse_delete();
+
+drop trigger if exists _100_refuse_truncate on public.messages;
+create trigger _100_refuse_truncate before truncate on public.messages
+  for each statement execute function private.tg_refuse_truncate();
+
+drop trigger if exists _200_apply on public.messages;
+create trigger _200_apply after insert on public.messages
+  for each row execute function private.tg_messages__apply();
+
+drop trigger if exists _300_forgive on public.messages;
+create trigger _300_forgive after update on public.messages
+  for each row
+  when (old.deleted_at is null and new.deleted_at is not null and new.sender_type = 'real')
+  execute function private.tg_messages__forgive();
+
+-- chat_assignments
+
+drop trigger if exists _100_guard on public.chat_assignments;
+create trigger _100_guard before insert or update or delete on public.chat_assignments
+  for each row execute function private.tg_guard_derived();
+
+drop trigger if exists _100_refuse_truncate on public.chat_assignments;
+create trigger _100_refuse_truncate before truncate on public.chat_assignments
+  for each statement execute function private.tg_refuse_truncate();
+
+drop trigger if exists _900_match_holder on public.chat_assignments;
+create constraint trigger _900_match_holder after insert or update on public.chat_assignments
+  deferrable initially deferred
+  for each row
+  when (new.released_at is null)
+  execute function private.tg_chat_assignments__match_holder();
+
+-- chat_history: only ever added to, by the triggers on chats
+
+drop trigger if exists _100_guard on public.chat_history;
+create trigger _100_guard before insert or delete on public.chat_history
+  for each row execute function private.tg_guard_derived();
+
+drop trigger if exists _100_refuse_update on public.chat_history;
+create trigger _100_refuse_update before update on public.chat_history
+  for each row execute function private.tg_refuse_rewrite();
+
+drop trigger if exists _100_refuse_truncate on public.chat_history;
+create trigger _100_refuse_truncate before truncate on public.chat_history
+  for each statement execute function private.tg_refuse_truncate();
+
+-- private.operator_load: at commit, an operator with auto_assign whose hand became free gets a chat
+
+drop trigger if exists _100_note_side_insert on private.operator_load;
+create trigger _100_note_side_insert after insert on private.operator_load
+  for each row
+  when (new.is_auto and new.held < new.capacity)
+  execute function private.tg_operator_load__note_side();
+
+drop trigger if exists _100_note_side_update on private.operator_load;
+create trigger _100_note_side_update after update on private.operator_load
+  for each row
+  when (new.is_auto and new.held < new.capacity and (new.held < old.held or new.capacity > old.capacity or not old.is_auto))
+  execute function private.tg_operator_load__note_side();
+
+drop trigger if exists _950_dispatch_insert on private.operator_load;
+create constraint trigger _950_dispatch_insert after insert on private.operator_load
+  deferrable initially deferred
+  for each row
+  when (new.is_auto and new.held < new.capacity)
+  execute function private.tg_operator_load__dispatch();
+
+drop trigger if exists _950_dispatch_update on private.operator_load;
+create constraint trigger _950_dispatch_update after update on private.operator_load
+  deferrable initially deferred
+  for each row
+  when (new.is_auto and new.held < new.capacity and (new.held < old.held or new.capacity > old.capacity or not old.is_auto))
+  execute function private.tg_operator_load__dispatch();
