@@ -119,7 +119,9 @@ create trigger _300_forgive after update on public.messages
 
 drop trigger if exists _100_guard on public.chat_assignments;
 create trigger _100_guard before insert or update or delete on public.chat_assignments
-  for each row execute function private.tg_guard_derived();
+  for each row
+  when (pg_trigger_depth() = 0)
+  execute function private.tg_refuse_direct_write();
 
 drop trigger if exists _100_refuse_truncate on public.chat_assignments;
 create trigger _100_refuse_truncate before truncate on public.chat_assignments
@@ -136,7 +138,9 @@ create constraint trigger _900_match_holder after insert or update on public.cha
 
 drop trigger if exists _100_guard on public.chat_history;
 create trigger _100_guard before insert or delete on public.chat_history
-  for each row execute function private.tg_guard_derived();
+  for each row
+  when (pg_trigger_depth() = 0)
+  execute function private.tg_refuse_direct_write();
 
 drop trigger if exists _100_refuse_update on public.chat_history;
 create trigger _100_refuse_update before update on public.chat_history

@@ -38,6 +38,26 @@ $$;
 comment on function private.foreign_candidates(uuid, integer) is 'The head of the queue without the chats that this operator was the last to handle.';
 revoke execute on function private.foreign_candidates(uuid, integer) from public, anon, authenticated, service_role;
 
+-- Locks a candidate, unless somebody else has it or it is no candidate any more. One at a time and
+-- by its key, so that no plan can turn the head of the queue into a walk through all of it.
+create or replace function private.try_lock_waiting(p_chat_id uuid)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform from public.chats c
+  where c.id = p_chat_id and c.chat_state = 'waiting_assignment'
+  for no key update skip locked;
+  return found;
+end
+$$;
+
+comment on function private.try_lock_waiting(uuid) is 'Locks a chat that still waits; false when it does not, or is locked.';
+revoke execute on function private.try_lock_waiting(uuid) from public, anon, authenticated, service_role;
+
 -- Locks and returns the next chat that the operator was not the last to handle.
 create or replace function private.pick_foreign_chat(p_operator_id uuid)
 returns uuid
@@ -48,30 +68,31 @@ set search_path = ''
 as $$
 declare
   v_chat_id uuid;
+  v_is_waiting boolean := false;
 begin
-  select c.id into v_chat_id
-  from (
-    select w.id
-    from public.chats w
-    where w.chat_state = 'waiting_assignment'
-    order by w.priority desc, w.waiting_since, w.id
-    limit 64
-  ) h
-  join public.chats c on c.id = h.id
-  where c.chat_state = 'waiting_assignment' and c.last_operator_id is distinct from p_operator_id
-  order by c.priority desc, c.waiting_since, c.id
-  limit 1
-  for no key update of c skip locked;
-  if v_chat_id is null and private.is_anything_waiting() then
-    select c.id into v_chat_id
-    from private.foreign_candidates(p_operator_id, 8) h
-    join public.chats c on c.id = h.id
-    where c.chat_state = 'waiting_assignment' and c.last_operator_id is distinct from p_operator_id
-    order by c.priority desc, c.waiting_since, c.id
-    limit 1
-    for no key update of c skip locked;
+  for v_chat_id in
+    select case when h.last_operator_id is distinct from p_operator_id then h.id end
+    from (
+      select w.id, w.last_operator_id
+      from public.chats w
+      where w.chat_state = 'waiting_assignment'
+      order by w.priority desc, w.waiting_since, w.id
+      limit 64
+    ) h
+  loop
+    v_is_waiting := true;
+    if v_chat_id is not null and private.try_lock_waiting(v_chat_id) then
+      return v_chat_id;
+    end if;
+  end loop;
+  if v_is_waiting then
+    for v_chat_id in select f.id from private.foreign_candidates(p_operator_id, 8) f loop
+      if private.try_lock_waiting(v_chat_id) then
+        return v_chat_id;
+      end if;
+    end loop;
   end if;
-  return v_chat_id;
+  return null;
 end
 $$;
 

@@ -85,16 +85,14 @@ as $$
 declare
   v_kind text;
 begin
-  if private.is_service() then
+  -- Most callers by far run as authenticated: that they are not the service needs no look-up.
+  if current_setting('role') <> 'authenticated' and private.is_service() then
     return 'service';
-  end if;
-  if auth.uid() is null then
-    return 'anonymous';
   end if;
   select case when not o.is_active then 'inactive' else o.role end into v_kind
   from public.operators o
   where o.id = auth.uid();
-  return coalesce(v_kind, 'customer');
+  return coalesce(v_kind, case when auth.uid() is null then 'anonymous' else 'customer' end);
 end
 $$;
 
@@ -199,18 +197,18 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_kind text := private.caller_kind();
+  v_caller_id uuid := auth.uid();
+  v_kind text;
 begin
-  return case
-    when v_kind in ('service', 'admin') then true
-    when p_chat.real_user_id = auth.uid() then true
-    when v_kind <> 'operator' then false
-    when p_chat.chat_state = 'waiting_assignment' or p_chat.assigned_operator_id = auth.uid() then true
-    else exists (
-      select from public.chat_assignments a
-      where a.operator_id = auth.uid() and a.chat_id = p_chat.id
-    )
-  end;
+  if p_chat.real_user_id = v_caller_id then
+    return true;
+  end if;
+  v_kind := private.caller_kind();
+  return v_kind in ('service', 'admin') or v_kind = 'operator' and (
+    p_chat.chat_state = 'waiting_assignment'
+    or p_chat.assigned_operator_id = v_caller_id
+    or exists (select from public.chat_assignments a where a.operator_id = v_caller_id and a.chat_id = p_chat.id)
+  );
 end
 $$;
 

@@ -16,8 +16,7 @@ end
 $$;
 
 comment on function private.set_cause(text, text) is 'Says why the next write to chats is made; set_cause('''') ends it.';
-revoke execute on function private.set_cause(text, text) from public, anon, authenticated;
-grant execute on function private.set_cause(text, text) to service_role;
+revoke execute on function private.set_cause(text, text) from public, anon, authenticated, service_role;
 
 create or replace function private.cause()
 returns text
@@ -27,8 +26,7 @@ set search_path = ''
 as $$ select coalesce(nullif(current_setting('baton.reason', true), ''), 'sql') $$;
 
 comment on function private.cause() is 'Why the current write is made; sql for a plain one.';
-revoke execute on function private.cause() from public, anon, authenticated;
-grant execute on function private.cause() to service_role;
+revoke execute on function private.cause() from public, anon, authenticated, service_role;
 
 create or replace function private.tg_chats__derive_insert()
 returns trigger
@@ -54,26 +52,6 @@ $$;
 comment on function private.tg_chats__derive_insert() is 'Fills the times of a new chat.';
 revoke execute on function private.tg_chats__derive_insert() from public, anon, authenticated, service_role;
 
--- Whether section 2 has this change. It looks at pairs of states and holders alone: which event made
--- it (a message, a release, an admin) is the business of the functions.
-create or replace function private.is_transition(p_old public.chats, p_new public.chats)
-returns boolean
-language sql
-immutable
-set search_path = ''
-as $$
-  select case p_old.chat_state
-    when 'waiting_assignment' then p_new.chat_state in ('waiting_assignment', 'assigned', 'completed')
-    when 'assigned' then true
-    when 'waiting_real_user_reply' then true
-    when 'completed' then p_new.chat_state in ('waiting_assignment', 'completed')
-  end
-$$;
-
-comment on function private.is_transition(public.chats, public.chats) is 'Whether a chat may go from the state of the first row to that of the second.';
-revoke execute on function private.is_transition(public.chats, public.chats) from public, anon, authenticated;
-grant execute on function private.is_transition(public.chats, public.chats) to service_role;
-
 -- A hold that ends must leave the chat where its customer belongs: in the queue when he is owed a
 -- reply, else with the ball in his court.
 create or replace function private.check_hold_end(p_old public.chats, p_new public.chats)
@@ -94,11 +72,11 @@ end
 $$;
 
 comment on function private.check_hold_end(public.chats, public.chats) is 'Refuses an end of a hold that forgets an owed reply (transition_refused).';
-revoke execute on function private.check_hold_end(public.chats, public.chats) from public, anon, authenticated;
-grant execute on function private.check_hold_end(public.chats, public.chats) to service_role;
+revoke execute on function private.check_hold_end(public.chats, public.chats) from public, anon, authenticated, service_role;
 
--- Runs when state or holder change. Fills only what follows from them; a row whose state and holder
--- contradict each other is left for the constraints to refuse.
+-- Runs when state or holder change. It looks at pairs of states alone: which event brought the change
+-- (a message, a release, an admin) is the business of the functions. Fills only what follows; a row
+-- whose state and holder contradict each other is left for the constraints to refuse.
 create or replace function private.tg_chats__derive_update()
 returns trigger
 language plpgsql
@@ -110,7 +88,9 @@ declare
   v_is_new_hold boolean := new.assigned_operator_id is not null
     and new.assigned_operator_id is distinct from old.assigned_operator_id;
 begin
-  if not private.is_transition(old, new) then
+  if old.chat_state = 'waiting_assignment' and new.chat_state = 'waiting_real_user_reply'
+    or old.chat_state = 'completed' and new.chat_state in ('assigned', 'waiting_real_user_reply')
+  then
     perform private.refuse('transition_refused', format('A chat does not go from %s to %s.', old.chat_state, new.chat_state));
   end if;
   if old.chat_state = 'assigned' and new.chat_state <> 'assigned' then
@@ -156,17 +136,18 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_reason text;
 begin
-  if tg_op = 'UPDATE' then
-    if old.assigned_operator_id is not distinct from new.assigned_operator_id then
-      return null;
-    end if;
-    if old.assigned_operator_id is not null then
-      update public.chat_assignments a
-      set released_at = new.state_since, release_reason = private.cause()
-      where a.open_chat_id = new.id;
-      delete from public.operator_activity a where a.chat_id = new.id;
-    end if;
+  if tg_op = 'UPDATE' and old.assigned_operator_id is not null then
+    v_reason := private.cause();
+    update public.chat_assignments a
+    set released_at = new.state_since,
+        release_reason = v_reason,
+        first_replied_at = case v_reason when 'replied' then coalesce(a.first_replied_at, new.operator_replied_at) else a.first_replied_at end,
+        last_replied_at = case v_reason when 'replied' then new.operator_replied_at else a.last_replied_at end
+    where a.open_chat_id = new.id;
+    delete from public.operator_activity a where a.chat_id = new.id;
   end if;
   if new.assigned_operator_id is not null then
     insert into public.chat_assignments (chat_id, operator_id, assigned_at, waiting_since)
@@ -343,25 +324,23 @@ $$;
 comment on function private.add_stats(uuid, timestamptz, integer, integer, integer) is 'Adds to the operator''s row of that day.';
 revoke execute on function private.add_stats(uuid, timestamptz, integer, integer, integer) from public, anon, authenticated, service_role;
 
--- What is derived is written by the triggers above and by nobody else, the owner included. A trigger
--- that writes has depth 1, so the guard of the table it writes runs at depth 2. A cascade from a
--- deleted chat comes out of a trigger too.
-create or replace function private.tg_guard_derived()
+-- What is derived is written by triggers and by nobody else, the owner included: the triggers that
+-- call this fire for a direct write only (`when (pg_trigger_depth() = 0)`), not for one that comes out
+-- of a trigger, which a cascade from a deleted chat does too.
+create or replace function private.tg_refuse_direct_write()
 returns trigger
 language plpgsql
 security definer
 set search_path = ''
 as $$
 begin
-  if pg_trigger_depth() < 2 then
-    perform private.refuse('transition_refused', format('%s follows from chats: write there.', tg_table_name));
-  end if;
-  return case when tg_op = 'DELETE' then old else new end;
+  perform private.refuse('transition_refused', format('%s follows from chats: write there.', tg_table_name));
+  return null;
 end
 $$;
 
-comment on function private.tg_guard_derived() is 'Refuses a direct write to a derived table (transition_refused).';
-revoke execute on function private.tg_guard_derived() from public, anon, authenticated, service_role;
+comment on function private.tg_refuse_direct_write() is 'Refuses a write to a derived table (transition_refused).';
+revoke execute on function private.tg_refuse_direct_write() from public, anon, authenticated, service_role;
 
 create or replace function private.tg_refuse_rewrite()
 returns trigger

@@ -206,19 +206,14 @@ begin
     return 0;
   end if;
   for v_chat in
-    select c.*
-    from (
-      select w.id from public.chats w
-      where w.chat_state = 'waiting_assignment'
-      order by w.priority desc, w.waiting_since, w.id
-      limit 64
-    ) h
-    join public.chats c on c.id = h.id
-    where c.chat_state = 'waiting_assignment'
-    order by c.priority desc, c.waiting_since, c.id
-    for no key update of c skip locked
+    select w.* from public.chats w
+    where w.chat_state = 'waiting_assignment'
+    order by w.priority desc, w.waiting_since, w.id
+    limit 64
   loop
-    v_count := v_count + private.offer_chat(v_chat)::integer;
+    if private.try_lock_waiting(v_chat.id) then
+      v_count := v_count + private.offer_chat(v_chat)::integer;
+    end if;
   end loop;
   for v_operator in
     select l.operator_id from private.operator_load l

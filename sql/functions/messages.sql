@@ -35,7 +35,7 @@ as $$
 declare
   v_sender_id uuid;
 begin
-  if private.is_service() then
+  if current_setting('role') <> 'authenticated' and private.is_service() then
     v_sender_id := coalesce(p_message.sender_id, case p_message.sender_type
       when 'real' then p_chat.real_user_id
       when 'operator' then p_chat.assigned_operator_id
@@ -161,7 +161,7 @@ begin
   update public.messages m
   set handled_by_operator_id = p_message.sender_id
   where m.chat_id = v_chat.id and m.seq > v_chat.replied_seq and m.sender_type = 'real';
-  perform private.count_reply(p_message);
+  perform private.count_reply(p_message, v_chat.handling);
 
   perform private.set_cause('replied');
   update public.chats c
@@ -181,7 +181,7 @@ comment on function private.apply_operator_message(public.messages) is 'The hold
 revoke execute on function private.apply_operator_message(public.messages) from public, anon, authenticated, service_role;
 
 -- Statistics of a reply: it is told by the holds whether this operator already replied in this chat today.
-create or replace function private.count_reply(p_message public.messages)
+create or replace function private.count_reply(p_message public.messages, p_handling text)
 returns void
 language plpgsql
 volatile
@@ -197,18 +197,21 @@ begin
   where a.operator_id = p_message.sender_id and a.chat_id = p_message.chat_id;
   v_is_first_today := v_last_replied_at is null
     or private.local_date(v_last_replied_at) <> private.local_date(p_message.created_at);
-  update public.chat_assignments a
-  set first_replied_at = coalesce(a.first_replied_at, p_message.created_at), last_replied_at = p_message.created_at
-  where a.open_chat_id = p_message.chat_id;
-  update public.operator_activity a
-  set last_activity_at = p_message.created_at
-  where a.chat_id = p_message.chat_id;
   perform private.add_stats(p_message.sender_id, p_message.created_at, 1, v_is_first_today::integer);
+  -- A hold that ends with the reply is closed by the trigger on chats.
+  if p_handling = 'session' then
+    update public.chat_assignments a
+    set first_replied_at = coalesce(a.first_replied_at, p_message.created_at), last_replied_at = p_message.created_at
+    where a.open_chat_id = p_message.chat_id;
+    update public.operator_activity a
+    set last_activity_at = p_message.created_at
+    where a.chat_id = p_message.chat_id;
+  end if;
 end
 $$;
 
-comment on function private.count_reply(public.messages) is 'Notes a reply in the hold, the activity and the operator''s statistics.';
-revoke execute on function private.count_reply(public.messages) from public, anon, authenticated, service_role;
+comment on function private.count_reply(public.messages, text) is 'Notes a reply in the hold, the activity and the operator''s statistics.';
+revoke execute on function private.count_reply(public.messages, text) from public, anon, authenticated, service_role;
 
 -- After a message was written only its text may change, or it may be deleted; what it said before is
 -- kept for admins. Deleting empties it everywhere.
@@ -323,7 +326,8 @@ $$;
 comment on function private.find_sent(uuid, uuid, uuid, text) is 'The message that this sender sent under this client_message_id, or null; refuses client_message_id_reused. Found, it sets response.status to 200.';
 revoke execute on function private.find_sent(uuid, uuid, uuid, text) from public, anon, authenticated, service_role;
 
--- The caller writes into a chat that he has locked. The triggers do the rest.
+-- Looks for a message sent before, then writes; the trigger locks the chat and does the rest. When a
+-- retry runs beside the first try, the unique index decides, and the loser finds the winner's message.
 create or replace function private.send_message(p_chat_id uuid, p_sender_type text, p_sender_id uuid, p_content text, p_client_message_id uuid)
 returns public.messages
 language plpgsql
@@ -337,9 +341,13 @@ begin
   if v_message.id is null then
     insert into public.messages (chat_id, sender_type, sender_id, content, client_message_id)
     values (p_chat_id, p_sender_type, p_sender_id, p_content, p_client_message_id)
+    on conflict (sender_id, client_message_id) where client_message_id is not null do nothing
     returning * into v_message;
+    if v_message.id is null then
+      v_message := private.find_sent(p_sender_id, p_client_message_id, p_chat_id, p_content);
+    end if;
   end if;
-  return private.masked(v_message);
+  return v_message;
 end
 $$;
 
@@ -353,14 +361,8 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  v_caller_id uuid := private.require_person();
-  v_chat public.chats := private.lock_chat(p_chat_id);
 begin
-  if v_chat.real_user_id <> v_caller_id then
-    perform private.refuse('not_your_chat');
-  end if;
-  return private.send_message(p_chat_id, 'real', v_caller_id, p_content, p_client_message_id);
+  return private.masked(private.send_message(p_chat_id, 'real', private.require_person(), p_content, p_client_message_id));
 end
 $$;
 
@@ -386,11 +388,8 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  v_operator_id uuid := private.require_operator();
 begin
-  perform private.lock_chat(p_chat_id);
-  return private.send_message(p_chat_id, 'operator', v_operator_id, p_content, p_client_message_id);
+  return private.send_message(p_chat_id, 'operator', private.require_operator(), p_content, p_client_message_id);
 end
 $$;
 
