@@ -18,16 +18,6 @@ $$;
 comment on function private.set_cause(text, text) is 'Says why the next write to chats is made; set_cause('''') ends it.';
 revoke execute on function private.set_cause(text, text) from public, anon, authenticated, service_role;
 
-create or replace function private.cause()
-returns text
-language sql
-stable
-set search_path = ''
-as $$ select coalesce(nullif(current_setting('baton.reason', true), ''), 'sql') $$;
-
-comment on function private.cause() is 'Why the current write is made; sql for a plain one.';
-revoke execute on function private.cause() from public, anon, authenticated, service_role;
-
 create or replace function private.tg_chats__derive_insert()
 returns trigger
 language plpgsql
@@ -88,6 +78,9 @@ declare
   v_is_new_hold boolean := new.assigned_operator_id is not null
     and new.assigned_operator_id is distinct from old.assigned_operator_id;
 begin
+  if new.chat_state = old.chat_state and new.assigned_operator_id is not distinct from old.assigned_operator_id then
+    return new;
+  end if;
   if old.chat_state = 'waiting_assignment' and new.chat_state = 'waiting_real_user_reply'
     or old.chat_state = 'completed' and new.chat_state in ('assigned', 'waiting_real_user_reply')
   then
@@ -129,67 +122,75 @@ $$;
 comment on function private.tg_chats__derive_update() is 'Checks a change of state or holder (transition_refused) and fills what follows from it.';
 revoke execute on function private.tg_chats__derive_update() from public, anon, authenticated, service_role;
 
--- A hold begins, ends or moves as the new row says.
-create or replace function private.tg_chats__follow_hold()
+-- Writes down what happened: the hold that began, ended or moved, and the line of history.
+create or replace function private.tg_chats__follow()
 returns trigger
 language plpgsql
 security definer
 set search_path = ''
 as $$
 declare
-  v_reason text;
+  v_reason text := coalesce(nullif(current_setting('baton.reason', true), ''), 'sql');
+  v_from_state text;
+  v_from_operator_id uuid;
+  v_from_waiting_since timestamptz;
 begin
-  if tg_op = 'UPDATE' and old.assigned_operator_id is not null then
-    v_reason := private.cause();
-    update public.chat_assignments a
-    set released_at = new.state_since,
-        release_reason = v_reason,
-        first_replied_at = case v_reason when 'replied' then coalesce(a.first_replied_at, new.operator_replied_at) else a.first_replied_at end,
-        last_replied_at = case v_reason when 'replied' then new.operator_replied_at else a.last_replied_at end
-    where a.open_chat_id = new.id;
-    delete from public.operator_activity a where a.chat_id = new.id;
+  if tg_op = 'UPDATE' then
+    if new.chat_state = old.chat_state and new.assigned_operator_id is not distinct from old.assigned_operator_id then
+      return null;
+    end if;
+    v_from_state := old.chat_state;
+    v_from_operator_id := old.assigned_operator_id;
+    v_from_waiting_since := old.waiting_since;
   end if;
-  if new.assigned_operator_id is not null then
-    insert into public.chat_assignments (chat_id, operator_id, assigned_at, waiting_since)
-    values (
-      new.id, new.assigned_operator_id, new.assignment_time,
-      case when tg_op = 'UPDATE' then old.waiting_since end
-    );
-    insert into public.operator_activity (chat_id, operator_id, last_activity_at)
-    values (new.id, new.assigned_operator_id, new.assignment_time);
+  if new.assigned_operator_id is distinct from v_from_operator_id then
+    if v_from_operator_id is not null then
+      perform private.end_hold(new, v_reason);
+    end if;
+    if new.assigned_operator_id is not null then
+      insert into public.chat_assignments (chat_id, operator_id, assigned_at, waiting_since)
+      values (new.id, new.assigned_operator_id, new.assignment_time, v_from_waiting_since);
+      insert into public.operator_activity (chat_id, operator_id, last_activity_at)
+      values (new.id, new.assigned_operator_id, new.assignment_time);
+    end if;
   end if;
-  return null;
-end
-$$;
-
-comment on function private.tg_chats__follow_hold() is 'Opens and closes chat_assignments and operator_activity with the holder in chats.';
-revoke execute on function private.tg_chats__follow_hold() from public, anon, authenticated, service_role;
-
-create or replace function private.tg_chats__record_history()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  v_reason text := private.cause();
-begin
   insert into public.chat_history (chat_id, at, actor_id, from_state, to_state, operator_id, reason, note)
   values (
-    new.id, new.state_since,
-    case when v_reason <> 'auto' then auth.uid() end,
-    case when tg_op = 'UPDATE' then old.chat_state end,
-    new.chat_state,
-    case when tg_op = 'UPDATE' then coalesce(new.assigned_operator_id, old.assigned_operator_id) else new.assigned_operator_id end,
-    v_reason,
-    nullif(current_setting('baton.note', true), '')
+    new.id, new.state_since, case when v_reason <> 'auto' then auth.uid() end, v_from_state, new.chat_state,
+    coalesce(new.assigned_operator_id, v_from_operator_id), v_reason, nullif(current_setting('baton.note', true), '')
   );
+  if new.chat_state = 'waiting_assignment' then
+    perform private.note_side('q');
+  end if;
   return null;
 end
 $$;
 
-comment on function private.tg_chats__record_history() is 'Writes a row of chat_history for a change of state or holder.';
-revoke execute on function private.tg_chats__record_history() from public, anon, authenticated, service_role;
+comment on function private.tg_chats__follow() is 'Keeps chat_assignments, operator_activity and chat_history with the chat.';
+revoke execute on function private.tg_chats__follow() from public, anon, authenticated, service_role;
+
+create or replace function private.end_hold(p_chat public.chats, p_reason text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_replied_at timestamptz := case p_reason when 'replied' then p_chat.operator_replied_at end;
+begin
+  update public.chat_assignments a
+  set released_at = p_chat.state_since,
+      release_reason = p_reason,
+      first_replied_at = coalesce(a.first_replied_at, v_replied_at),
+      last_replied_at = coalesce(v_replied_at, a.last_replied_at)
+  where a.open_chat_id = p_chat.id;
+  delete from public.operator_activity a where a.chat_id = p_chat.id;
+end
+$$;
+
+comment on function private.end_hold(public.chats, text) is 'Closes the chat''s open hold with this reason.';
+revoke execute on function private.end_hold(public.chats, text) from public, anon, authenticated, service_role;
 
 -- Moves the counters of hands by the net effect of a whole statement, in the order of operators: so
 -- two full operators can swap chats in one statement, and no two statements wait for each other in a
@@ -206,6 +207,9 @@ begin
   set held = l.held + p_delta, free_since = private.now()
   where l.operator_id = p_operator_id and (p_delta <= 0 or l.held + p_delta <= l.capacity);
   if found then
+    if p_delta < 0 then
+      perform private.note_side('f');
+    end if;
     return;
   end if;
   if exists (select from public.operators o where o.id = p_operator_id and not o.is_active) then
@@ -251,7 +255,7 @@ set search_path = ''
 as $$
 declare
   v_operator record;
-  v_is_idle boolean := private.cause() = 'idle';
+  v_is_idle boolean := coalesce(current_setting('baton.reason', true), '') = 'idle';
 begin
   for v_operator in
     select d.operator_id, sum(d.delta)::integer as delta, count(*) filter (where d.delta < 0 and d.is_change)::integer as ended

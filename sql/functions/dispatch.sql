@@ -8,8 +8,8 @@
 -- the first, and its second look sees what the first committed. Transactions of the same side pass
 -- together. Measured: without the gate every such overlap is lost until the sweep.
 
--- Which sides this transaction is on, gathered by triggers before any of it is dispatched: one that
--- is on both must ask for the stronger lock at once, since two upgrades would deadlock.
+-- Which sides this transaction is on, gathered before any of it is dispatched: one that is on both
+-- must ask for the stronger lock at once, since two upgrades would deadlock.
 create or replace function private.note_side(p_side text)
 returns void
 language plpgsql
@@ -115,36 +115,6 @@ $$;
 comment on function private.fill_hands(uuid) is 'Gives waiting chats to an operator with auto_assign until his hands are full or nothing is left; returns how many.';
 revoke execute on function private.fill_hands(uuid) from public, anon, authenticated, service_role;
 
-create or replace function private.tg_chats__note_side()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  perform private.note_side('q');
-  return null;
-end
-$$;
-
-comment on function private.tg_chats__note_side() is 'Notes that this transaction brings a waiting chat.';
-revoke execute on function private.tg_chats__note_side() from public, anon, authenticated, service_role;
-
-create or replace function private.tg_operator_load__note_side()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  perform private.note_side('f');
-  return null;
-end
-$$;
-
-comment on function private.tg_operator_load__note_side() is 'Notes that this transaction frees a hand.';
-revoke execute on function private.tg_operator_load__note_side() from public, anon, authenticated, service_role;
-
 -- At commit, for a chat that this transaction brought or wrote in.
 create or replace function private.tg_chats__dispatch()
 returns trigger
@@ -159,6 +129,7 @@ begin
   if v_chat.id is null or private.offer_chat(v_chat) then
     return null;
   end if;
+  perform private.note_side('q');
   perform private.pass_gate();
   perform private.offer_chat(v_chat);
   return null;

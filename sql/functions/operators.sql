@@ -50,6 +50,7 @@ security definer
 set search_path = ''
 as $$
 begin
+  perform private.note_side('f');
   if tg_op = 'INSERT' then
     insert into private.operator_load (operator_id, capacity, is_auto, free_since)
     values (

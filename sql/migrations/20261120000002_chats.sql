@@ -11,7 +11,7 @@ create table public.chats (
     check (chat_state in ('waiting_assignment', 'assigned', 'waiting_real_user_reply', 'completed')),
   handling text not null default 'turn' constraint chats_handling_check check (handling in ('turn', 'session')),
   priority integer not null default 0,
-  assigned_operator_id uuid references public.operators (id),
+  assigned_operator_id uuid,  -- an operator: chats_assigned_has_open_hold
   last_operator_id uuid references public.operators (id),
   assignment_time timestamptz,
   operator_replied_at timestamptz,
@@ -32,7 +32,6 @@ create table public.chats (
   let_go_by uuid,                     -- who let the chat go since it last entered the queue: never given back to him unasked
 
   constraint chats_holder_matches_state check ((chat_state = 'assigned') = (assigned_operator_id is not null)),
-  constraint chats_assignment_time_matches_holder check ((assigned_operator_id is null) = (assignment_time is null)),
   constraint chats_last_operator_is_holder check (assigned_operator_id is null or last_operator_id = assigned_operator_id),
   constraint chats_replied_when_waiting_for_reply check (chat_state <> 'waiting_real_user_reply' or operator_replied_at is not null),
   -- "A waiting chat is never forgotten": who waits is in the queue, and nobody else is.
