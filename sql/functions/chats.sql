@@ -47,7 +47,7 @@ revoke execute on function private.tg_chats__derive_insert() from public, anon, 
 create or replace function private.check_hold_end(p_old public.chats, p_new public.chats)
 returns void
 language plpgsql
-immutable
+volatile
 set search_path = ''
 as $$
 begin

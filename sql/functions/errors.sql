@@ -40,7 +40,7 @@ grant execute on function private.error_catalogue() to authenticated, service_ro
 create or replace function private.refuse(p_code text, p_hint text default null)
 returns void
 language plpgsql
-immutable
+volatile  -- an immutable one would be raised by the planner
 set search_path = ''
 as $$
 declare

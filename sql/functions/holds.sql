@@ -3,7 +3,7 @@
 create or replace function private.require_holder(p_chat public.chats, p_operator_id uuid)
 returns void
 language plpgsql
-immutable
+volatile
 set search_path = ''
 as $$
 begin
@@ -25,7 +25,7 @@ revoke execute on function private.require_holder(public.chats, uuid) from publi
 create or replace function private.check_reason(p_reason text)
 returns void
 language plpgsql
-immutable
+volatile
 set search_path = ''
 as $$
 begin

@@ -7,7 +7,7 @@
 create or replace function private.check_content(p_content text)
 returns void
 language plpgsql
-immutable
+volatile
 set search_path = ''
 as $$
 begin
