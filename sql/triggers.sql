@@ -121,18 +121,11 @@ drop trigger if exists _100_refuse_truncate on public.chat_history;
 create trigger _100_refuse_truncate before truncate on public.chat_history
   for each statement execute function private.tg_refuse_truncate();
 
--- private.operator_load: at commit, an operator with auto_assign whose hand became free gets a chat
+-- private.operator_load: at commit, an operator with auto_assign who has a hand free gets a chat
 
-drop trigger if exists _950_dispatch_insert on private.operator_load;
-create constraint trigger _950_dispatch_insert after insert on private.operator_load
+drop trigger if exists _950_dispatch on private.operator_load;
+create constraint trigger _950_dispatch after insert or update on private.operator_load
   deferrable initially deferred
   for each row
   when (new.is_auto and new.held < new.capacity)
-  execute function private.tg_operator_load__dispatch();
-
-drop trigger if exists _950_dispatch_update on private.operator_load;
-create constraint trigger _950_dispatch_update after update on private.operator_load
-  deferrable initially deferred
-  for each row
-  when (new.is_auto and new.held < new.capacity and (new.held < old.held or new.capacity > old.capacity or not old.is_auto))
   execute function private.tg_operator_load__dispatch();

@@ -69,6 +69,8 @@ as $$
 declare
   v_chat_id uuid;
   v_is_waiting boolean := false;
+  v_limit integer;
+  v_count integer;
 begin
   for v_chat_id in
     select case when h.last_operator_id is distinct from p_operator_id then h.id end
@@ -86,10 +88,16 @@ begin
     end if;
   end loop;
   if v_is_waiting then
-    for v_chat_id in select f.id from private.foreign_candidates(p_operator_id, 8) f loop
-      if private.try_lock_waiting(v_chat_id) then
-        return v_chat_id;
-      end if;
+    -- Few as a rule; more only while all of them are locked.
+    foreach v_limit in array array[8, 64, 512] loop
+      v_count := 0;
+      for v_chat_id in select f.id from private.foreign_candidates(p_operator_id, v_limit) f loop
+        v_count := v_count + 1;
+        if private.try_lock_waiting(v_chat_id) then
+          return v_chat_id;
+        end if;
+      end loop;
+      exit when v_count < v_limit;
     end loop;
   end if;
   return null;
@@ -227,6 +235,9 @@ begin
   end loop;
   if v_chat_id is not null then
     return next private.give_chat(v_chat_id, p_operator_id, 'assigned');
+  else
+    -- Whoever brought a chat meanwhile has passed over these locked hands: have them looked at again at commit.
+    update private.operator_load l set held = l.held where l.operator_id = p_operator_id and l.is_auto;
   end if;
 end
 $$;

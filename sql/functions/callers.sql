@@ -206,7 +206,7 @@ begin
   v_kind := private.caller_kind();
   return v_kind in ('service', 'admin') or v_kind = 'operator' and (
     p_chat.chat_state = 'waiting_assignment'
-    or p_chat.assigned_operator_id = v_caller_id
+    or p_chat.assigned_operator_id is not distinct from v_caller_id
     or exists (select from public.chat_assignments a where a.operator_id = v_caller_id and a.chat_id = p_chat.id)
   );
 end
@@ -228,7 +228,7 @@ declare
   v_chat public.chats;
 begin
   select c.* into v_chat from public.chats c where c.id = p_chat_id;
-  if v_chat.id is null or not private.can_see_chat(v_chat) then
+  if v_chat.id is null or private.can_see_chat(v_chat) is not true then
     perform private.refuse('chat_not_found');
   end if;
   return v_chat;
@@ -252,7 +252,7 @@ declare
   v_chat public.chats;
 begin
   select c.* into v_chat from public.chats c where c.id = p_chat_id for no key update;
-  if v_chat.id is null or not private.can_see_chat(v_chat) then
+  if v_chat.id is null or private.can_see_chat(v_chat) is not true then
     perform private.refuse('chat_not_found');
   end if;
   return v_chat;

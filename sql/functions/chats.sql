@@ -202,12 +202,15 @@ volatile
 security definer
 set search_path = ''
 as $$
+declare
+  v_is_free boolean;
 begin
   update private.operator_load l
   set held = l.held + p_delta, free_since = private.now()
-  where l.operator_id = p_operator_id and (p_delta <= 0 or l.held + p_delta <= l.capacity);
+  where l.operator_id = p_operator_id and (p_delta <= 0 or l.held + p_delta <= l.capacity)
+  returning l.is_auto and l.held < l.capacity into v_is_free;
   if found then
-    if p_delta < 0 then
+    if v_is_free then
       perform private.note_side('f');
     end if;
     return;

@@ -1,6 +1,7 @@
 -- Automatic assignment, in the same commit that made it possible.
 --
--- Two sides bring it about: a chat enters the queue, or a hand becomes free. Each runs at the very
+-- Two sides bring it about: a chat is brought to the queue, or a hand is free in a row that the
+-- transaction has locked (it became free, or one of several was filled). Each runs at the very
 -- end of its transaction (deferred constraint triggers), when all other locks are taken, and looks
 -- for its counterpart. When two such transactions overlap, neither sees the other's uncommitted
 -- half, and both would find nothing. So whoever finds nothing takes the gate, a table lock: the
@@ -26,6 +27,9 @@ $$;
 comment on function private.note_side(text) is 'Notes that this transaction brings a chat (q) or frees a hand (f).';
 revoke execute on function private.note_side(text) from public, anon, authenticated, service_role;
 
+-- Waits until no transaction of the other side is between its look and its commit. A transaction that
+-- passed on one side and then finds itself on both does not wait for the stronger lock, which another
+-- such one would too: what it may miss is left to the sweep.
 create or replace function private.pass_gate()
 returns void
 language plpgsql
@@ -33,17 +37,42 @@ volatile
 security definer
 set search_path = ''
 as $$
+declare
+  v_sides text := coalesce(current_setting('baton.sides', true), '');
+  v_passed text := coalesce(current_setting('baton.passed', true), '');
 begin
-  case coalesce(current_setting('baton.sides', true), '')
-    when 'q' then lock table private.gate in share mode;
-    when 'f' then lock table private.gate in row exclusive mode;
-    else lock table private.gate in share row exclusive mode;
-  end case;
+  perform set_config('baton.passed', v_sides, true);
+  if v_passed = '' and v_sides = 'q' then
+    lock table private.gate in share mode;
+  elsif v_passed = '' and v_sides = 'f' then
+    lock table private.gate in row exclusive mode;
+  elsif v_passed = '' then
+    lock table private.gate in share row exclusive mode;
+  elsif v_passed <> v_sides then
+    begin
+      lock table private.gate in share row exclusive mode nowait;
+    exception when lock_not_available then
+      null;
+    end;
+  end if;
 end
 $$;
 
-comment on function private.pass_gate() is 'Waits until no transaction of the other side is between its look and its commit.';
+comment on function private.pass_gate() is 'Keeps the two sides of automatic assignment from missing each other.';
 revoke execute on function private.pass_gate() from public, anon, authenticated, service_role;
+
+-- A free hand that looks for a chat passes over one that is locked. Whoever has locked a waiting chat
+-- without changing it therefore writes it as it is, so that it is offered again at his commit.
+create or replace function private.touch_waiting(p_chat_id uuid)
+returns void
+language sql
+volatile
+security definer
+set search_path = ''
+as $$ update public.chats c set last_seq = c.last_seq where c.id = p_chat_id and c.chat_state = 'waiting_assignment' $$;
+
+comment on function private.touch_waiting(uuid) is 'Lets a locked chat be offered again at commit if it waits.';
+revoke execute on function private.touch_waiting(uuid) from public, anon, authenticated, service_role;
 
 -- To one who was not its last handler, among them to whoever has been free longest; never back to
 -- the one who just let it go. The chat is locked by this transaction.
@@ -149,6 +178,7 @@ as $$
 begin
   perform private.fill_hands(new.operator_id);
   if private.has_free_hand(new.operator_id) then
+    perform private.note_side('f');
     perform private.pass_gate();
     perform private.fill_hands(new.operator_id);
   end if;

@@ -161,6 +161,10 @@ begin
   update public.messages m
   set handled_by_operator_id = p_message.sender_id
   where m.chat_id = v_chat.id and m.seq > v_chat.replied_seq and m.sender_type = 'real';
+  if p_message.owed_since is distinct from v_chat.owed_since then
+    -- What it answers was written by the same statement.
+    update public.messages m set owed_since = v_chat.owed_since where m.id = p_message.id;
+  end if;
   perform private.count_reply(p_message, v_chat.handling);
 
   perform private.set_cause('replied');
@@ -544,6 +548,7 @@ declare
 begin
   perform private.check_content(p_content);
   update public.messages m set content = p_content where m.id = v_message.id returning m.* into v_message;
+  perform private.touch_waiting(v_message.chat_id);
   return private.masked(v_message);
 end
 $$;
@@ -575,6 +580,7 @@ declare
 begin
   if v_message.deleted_at is null then
     update public.messages m set deleted_at = private.now() where m.id = v_message.id returning m.* into v_message;
+    perform private.touch_waiting(v_message.chat_id);
   end if;
   return private.masked(v_message);
 end
@@ -604,7 +610,8 @@ set search_path = ''
 as $$
 declare
   v_caller_id uuid := private.require_person();
-  v_chat public.chats := private.lock_chat(p_chat_id);
+  -- Not locked: last_seq only grows, and a chat must not be passed over because its customer reads.
+  v_chat public.chats := private.find_chat(p_chat_id);
 begin
   if p_seq is null or p_seq < 0 then
     perform private.refuse('invalid_argument', 'p_seq is the number of the last message read.');

@@ -68,7 +68,7 @@ begin
     set capacity = new.capacity,
         is_auto = new.auto_assign and new.status = 'online',
         free_since = case
-          when new.auto_assign and new.status = 'online' and not l.is_auto then private.now()
+          when l.held >= l.capacity or new.auto_assign and new.status = 'online' and not l.is_auto then private.now()
           else l.free_since
         end
     where l.operator_id = new.id

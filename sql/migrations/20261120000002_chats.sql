@@ -32,7 +32,10 @@ create table public.chats (
   let_go_by uuid,                     -- who let the chat go since it last entered the queue: never given back to him unasked
 
   constraint chats_holder_matches_state check ((chat_state = 'assigned') = (assigned_operator_id is not null)),
-  constraint chats_last_operator_is_holder check (assigned_operator_id is null or last_operator_id = assigned_operator_id),
+  constraint chats_hold_is_complete check (
+    assigned_operator_id is null
+    or (last_operator_id is not distinct from assigned_operator_id and assignment_time is not null)
+  ),
   constraint chats_replied_when_waiting_for_reply check (chat_state <> 'waiting_real_user_reply' or operator_replied_at is not null),
   -- "A waiting chat is never forgotten": who waits is in the queue, and nobody else is.
   constraint chats_waiting_is_in_queue check ((chat_state = 'waiting_assignment') = (waiting_since is not null))

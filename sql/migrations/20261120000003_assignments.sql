@@ -28,11 +28,6 @@ create index idx_chat_assignments_operator_chat on public.chat_assignments (oper
 create index idx_chat_assignments_chat on public.chat_assignments (chat_id, assigned_at);
 create index idx_chat_assignments_assigned_at on public.chat_assignments (assigned_at);
 
--- A chat that is assigned has its open hold by the end of the transaction.
-alter table public.chats add constraint chats_assigned_has_open_hold
-  foreign key (id, assigned_operator_id) references public.chat_assignments (open_chat_id, open_operator_id)
-  deferrable initially deferred;
-
 -- A row per hold, gone when the hold ends.
 create table public.operator_activity (
   chat_id uuid primary key references public.chats (id) on delete cascade,
@@ -78,3 +73,32 @@ create table private.operator_load (
 -- Never holds a row. Its table lock keeps a transaction that brings a chat and one that frees a hand
 -- from missing each other (functions/dispatch.sql).
 create table private.gate () with (autovacuum_enabled = false);
+
+-- What the chats and operators that are there already have in hand: there are none on a new database,
+-- but there are after a rollback to the migration before.
+insert into public.chat_assignments (chat_id, operator_id, assigned_at)
+select c.id, c.assigned_operator_id, c.assignment_time
+from public.chats c
+where c.chat_state = 'assigned';
+
+insert into public.operator_activity (chat_id, operator_id, last_activity_at)
+select a.chat_id, a.operator_id, a.assigned_at
+from public.chat_assignments a;
+
+insert into public.chat_history (chat_id, at, to_state, operator_id, reason)
+select c.id, c.state_since, c.chat_state, c.assigned_operator_id, 'migrated'
+from public.chats c;
+
+insert into private.operator_load (operator_id, capacity, held, is_auto, free_since)
+select
+  o.id,
+  case when o.is_active then o.capacity else 0 end,
+  (select count(*) from public.chats c where c.assigned_operator_id = o.id),
+  o.is_active and o.auto_assign and o.status = 'online',
+  now()
+from public.operators o;
+
+-- A chat that is assigned has its open hold by the end of the transaction.
+alter table public.chats add constraint chats_assigned_has_open_hold
+  foreign key (id, assigned_operator_id) references public.chat_assignments (open_chat_id, open_operator_id)
+  deferrable initially deferred;

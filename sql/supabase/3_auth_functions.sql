@@ -140,12 +140,10 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  v_session auth.sessions;
   v_token auth.refresh_tokens;
 begin
   -- The session's row first, then the token as it is now: two uses at once come one after the other.
-  select s.* into v_session
-  from auth.sessions s join auth.refresh_tokens t on t.session_id = s.id
+  perform from auth.sessions s join auth.refresh_tokens t on t.session_id = s.id
   where t.token_hash = p_token_hash
   for update of s;
 
