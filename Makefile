@@ -1,0 +1,66 @@
+# Needs Python 3.11 or newer and nothing else. Each target's help is behind its ##.
+# Settings come from the environment or the command line: make run PORT=8001
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FLASK := $(BIN)/flask --app wsgi
+
+.DEFAULT_GOAL := help
+.PHONY: help run psql keys load unload demo test check format bench clean
+
+help:  ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.runtime  ## Start Baton: its database, demo data if empty, the web server
+	@exec $(BIN)/python -m web.serve
+
+psql: $(VENV)/.runtime  ## Open a psql prompt on the database that runs
+	@exec $(FLASK) psql
+
+keys: $(VENV)/.runtime  ## Print the anon and the service key
+	@exec $(FLASK) keys
+
+load: $(VENV)/.runtime  ## Bring a database up to date: make load DATABASE_URL=postgresql://…
+	@$(FLASK) load
+
+unload: $(VENV)/.runtime  ## Take everything out of it again, with all data (asks first)
+	@$(FLASK) unload
+
+demo: $(VENV)/.development  ## Play a minute of traffic against the running server, and show the numbers
+	@$(BIN)/python -m demo
+
+test: $(VENV)/.development  ## Run the tests, on Postgres 15 in a container and 18 embedded: make test ARGS="-k loader"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+check: $(VENV)/.development  ## Lint, formatting, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.development  ## Format the Python, and fix what can be fixed
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.development  ## Measure assignment, beside procrastinate
+	@$(BIN)/python -m bench.assignment $(ARGS)
+
+clean:  ## Remove the virtual environment and caches; the data in .data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
+
+# The stamps: pip runs only when the requirements have changed.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Choose one: make PYTHON=python3.12 …")'
+	@$(PYTHON) -m venv $(VENV) || { echo 'On Debian and Ubuntu: apt install python3-venv' >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	@echo 'Installing what Baton needs into $(VENV) …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt requirements.txt | $(BIN)/python
+	@echo 'Installing what developing needs into $(VENV) …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $(VENV)/.runtime $@

@@ -1,0 +1,19 @@
+"""Releases the holds of operators who let a customer wait: nothing replied or typed for the idle limit.
+
+Also ends the holds of those who are gone. The limits are settings; the rules are in SQL.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from psycopg import Connection
+
+from functions.job import Job, count
+
+
+def run(connection: Connection[Any]) -> int:
+    """Release what is idle; return how many holds ended."""
+    return count(connection, "select private.run_idle_detection()")
+
+
+JOB = Job("idle-detection", timedelta(seconds=15), run)

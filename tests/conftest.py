@@ -1,0 +1,70 @@
+"""The fixtures that every test uses. `server` runs each test once on every Postgres there is."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.servers import CLUSTERS, Baton, Database, Server, docker_answers, running_baton
+
+
+class Servers:
+    """The servers of this pytest process, each started when it is first asked for."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._servers: dict[str, Server] = {}
+        self._batons: dict[str, Baton] = {}
+
+    def server(self, name: str) -> Server:
+        """Return the server `name`; skip the test where it needs a Docker that is not there."""
+        if name not in self._servers:
+            if name == "postgres-15-container" and not docker_answers():
+                # Where the tests decide, half of them left out must not look like success.
+                if os.environ.get("CI") == "true":
+                    pytest.fail("no Docker answers, and this is CI")
+                pytest.skip("no Docker answers")
+            server = Server(name, CLUSTERS[name]())
+            self._stack.callback(server.stop)
+            self._servers[name] = server
+        return self._servers[name]
+
+    def baton(self, name: str) -> Baton:
+        """Return the web server in front of the server `name`."""
+        if name not in self._batons:
+            self._batons[name] = self._stack.enter_context(running_baton(self.server(name)))
+        return self._batons[name]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """All servers of this process. Kept apart from `server`, which pytest ends when its parameter changes."""
+    with ExitStack() as stack:
+        yield Servers(stack)
+
+
+@pytest.fixture(scope="session", params=list(CLUSTERS))
+def server(request: pytest.FixtureRequest, servers: Servers) -> Server:
+    """A Postgres server: `with server.empty_database() as database: …`."""
+    return servers.server(request.param)
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    """A database of the test's own, with all of sql/ and no data."""
+    with server.loaded_database() as database:
+        yield database
+
+
+@pytest.fixture
+def empty_database(server: Server) -> Iterator[Database]:
+    """A database of the test's own with nothing in it."""
+    with server.empty_database() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def baton(server: Server, servers: Servers) -> Baton:
+    """The web server as `make run` runs it, with a database that all its tests share."""
+    return servers.baton(server.name)

@@ -1,0 +1,32 @@
+"""Baton over HTTP: a thin Flask layer over the SQL functions, in which all rules live."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from web import auth, cli, db, errors, limits, logs, metrics, openapi, payload, security, tokens
+from web.config import Config
+from web.converters import UuidConverter
+from web.routes import BLUEPRINTS
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Make the WSGI application; nothing is connected to before the first request."""
+    config = config or Config.from_env()
+    app = Flask(__name__)
+    app.extensions["baton_config"] = config
+    app.config["MAX_CONTENT_LENGTH"] = config.body_limit
+    app.json = payload.OrjsonProvider(app)
+    app.url_map.strict_slashes = False
+    app.url_map.converters["uuid"] = UuidConverter
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies
+        )
+
+    for part in (logs, metrics, security, errors, limits, db, tokens, auth):
+        part.init_app(app, config)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    openapi.init_app(app, config)
+    cli.register(app)
+    return app

@@ -1,0 +1,73 @@
+"""What the environment decides, read once at the start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one process; `.env.example` explains each of them."""
+
+    database_url: str = ""
+    listen_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path = Path(".data")
+    jwt_secret: str = field(default="", repr=False)
+    supabase_url: str = ""
+    supabase_anon_key: str = field(default="", repr=False)
+    supabase_service_key: str = field(default="", repr=False)
+    demo: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    address_limit: str = "6000/minute"
+    trusted_proxies: int = 0
+    pool_size: int = 16
+    statement_timeout_ms: int = 10_000
+    body_limit: int = 1024 * 1024
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Config":
+        """Read the environment; an empty variable counts as an unset one.
+
+        Raises:
+            ValueError: A variable has a value that it cannot have; the message names it.
+        """
+
+        def text(name: str, default: str = "") -> str:
+            return environ.get(name, "").strip() or default
+
+        def number(name: str, default: int, lowest: int = 0) -> int:
+            value = text(name, str(default))
+            if not value.isascii() or not value.isdigit() or int(value) < lowest:
+                raise ValueError(f"{name} must be a whole number of at least {lowest}, not {value!r}")
+            return int(value)
+
+        database_url = text("DATABASE_URL")
+        return cls(
+            database_url=database_url,
+            listen_url=text("DATABASE_LISTEN_URL", database_url),
+            host=text("HOST", "127.0.0.1"),
+            port=number("PORT", 8000),
+            data_dir=Path(text("BATON_DATA", ".data")),
+            jwt_secret=text("SUPABASE_JWT_SECRET"),
+            supabase_url=text("SUPABASE_URL"),
+            supabase_anon_key=text("SUPABASE_ANON_KEY"),
+            supabase_service_key=text("SUPABASE_SERVICE_ROLE_KEY"),
+            demo=text("BATON_DEMO") in ("1", "true", "yes"),
+            allowed_origins=tuple(
+                origin.strip().rstrip("/") for origin in text("BATON_ALLOWED_ORIGINS").split(",") if origin.strip()
+            ),
+            address_limit=text("BATON_ADDRESS_LIMIT", "6000/minute"),
+            trusted_proxies=number("BATON_TRUSTED_PROXIES", 0),
+            pool_size=number("BATON_POOL_SIZE", 16, lowest=1),
+            statement_timeout_ms=number("BATON_STATEMENT_TIMEOUT_MS", 10_000, lowest=1),
+            log_level=text("BATON_LOG_LEVEL", "INFO").upper(),
+        )
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether `database_url` may be a transaction pooler: a direct address was given beside it."""
+        return self.listen_url != self.database_url

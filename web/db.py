@@ -1,0 +1,142 @@
+"""The way to Postgres: one transaction a request, run as the caller, so that the rules there decide."""
+
+from collections.abc import Callable
+from typing import Any, LiteralString, TypeVar
+
+import orjson
+import psycopg
+from flask import Flask, current_app, g, request
+from psycopg import Connection, sql
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
+from psycopg_pool import ConnectionPool
+
+from web.config import Config
+from web.tokens import Caller, current_caller
+
+T = TypeVar("T")
+Conn = Connection[DictRow]
+
+# Everything is local to the transaction: nothing of one caller is left for the next on the connection.
+IDENTITY: LiteralString = """
+select set_config('role', %(role)s, true),
+       set_config('request.jwt.claims', %(claims)s, true),
+       set_config('request.headers', %(headers)s, true),
+       set_config('statement_timeout', %(timeout)s, true),
+       set_config('timezone', 'UTC', true)
+"""
+CHECK_REQUEST: LiteralString = "select public.check_request()"
+STATUS: LiteralString = "select current_setting('response.status', true) as status"
+
+
+class Database:
+    """A pool of connections, opened by the first request (so after gunicorn has forked)."""
+
+    def __init__(self, config: Config) -> None:
+        """Prepare the pool; nothing is connected yet."""
+        self.timeout_ms = config.statement_timeout_ms
+        self.pool: ConnectionPool[Conn] = ConnectionPool(
+            config.database_url,
+            min_size=1,
+            max_size=config.pool_size,
+            max_waiting=config.pool_size * 50,
+            timeout=5,
+            open=False,
+            check=_notice_end,
+            kwargs={
+                "row_factory": dict_row,
+                "application_name": "baton web",
+                # Prepared statements do not survive a transaction pooler.
+                "prepare_threshold": None if config.is_pooled else 5,
+            },
+        )
+
+    def run(self, caller: Caller, work: Callable[[Conn], T], timeout_ms: int | None = None) -> T:
+        """Do `work` in one transaction as `caller`; again, once, if it lost a race (40001, 40P01).
+
+        Raises:
+            psycopg.Error: What Postgres refused; nothing was changed.
+        """
+        identity = _identity(caller, timeout_ms or self.timeout_ms)
+        try:
+            return self._transaction(identity, work, is_counted=caller.role != "service_role")
+        except psycopg.Error as error:
+            if error.sqlstate not in ("40001", "40P01"):
+                raise
+            return self._transaction(identity, work, is_counted=False)
+
+    def as_owner(self, work: Callable[[Conn], T]) -> T:
+        """Do `work` as the owner of the connection: questions about the database itself."""
+        self.pool.open()
+        with self.pool.connection() as connection:
+            return work(connection)
+
+    def _transaction(self, identity: dict[str, str], work: Callable[[Conn], T], is_counted: bool) -> T:
+        self.pool.open()
+        # In pipeline mode everything up to the first fetch travels together: two round trips in all.
+        with self.pool.connection() as connection, connection.pipeline():
+            if is_counted:  # in a transaction of its own, so that a request that fails has cost its token
+                with connection.transaction():
+                    connection.execute(IDENTITY, identity)
+                    connection.execute(CHECK_REQUEST)
+            with connection.transaction():
+                connection.execute(IDENTITY, identity)
+                result = work(connection)
+                status = connection.execute(STATUS)
+            row = status.fetchone()
+        g.response_status = int(row["status"]) if row and row["status"] else None
+        return result
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Make the app's `Database`."""
+    set_json_dumps(orjson.dumps)
+    set_json_loads(orjson.loads)
+    app.extensions["baton_database"] = Database(config)
+
+
+def database() -> Database:
+    """Return the `Database` of the current app."""
+    found: Database = current_app.extensions["baton_database"]
+    return found
+
+
+def call(function: str, /, **arguments: Any) -> list[DictRow]:
+    """Call a public function as the caller of this request and return its rows.
+
+    Raises:
+        psycopg.Error: What the function refused; `errors.py` makes the answer of it.
+    """
+    return database().run(current_caller(), lambda connection: invoke(connection, "public", function, **arguments))
+
+
+def invoke(connection: Conn, schema: str, function: str, /, **arguments: Any) -> list[DictRow]:
+    """Call a function by named arguments inside a transaction; dicts are passed as jsonb."""
+    query = sql.SQL("select * from {}({})").format(
+        sql.Identifier(schema, function),
+        sql.SQL(", ").join(
+            sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in arguments
+        ),
+    )
+    values = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in arguments.items()}
+    return connection.execute(query, values).fetchall()
+
+
+def _identity(caller: Caller, timeout_ms: int) -> dict[str, str]:
+    headers = {
+        "x-forwarded-for": request.remote_addr,
+        "user-agent": request.headers.get("User-Agent"),
+        "x-request-id": g.get("request_id"),
+    }
+    return {
+        "role": caller.role,
+        "claims": caller.claims,
+        "headers": orjson.dumps(headers).decode(),
+        "timeout": str(timeout_ms),
+    }
+
+
+def _notice_end(connection: Conn) -> None:
+    """Look, without a round trip, whether the server has ended the connection while it lay in the pool."""
+    connection.pgconn.consume_input()  # its last words, if any
+    connection.pgconn.consume_input()  # the end of the stream: raises OperationalError

@@ -1,0 +1,29 @@
+"""The few forms in which rows are returned."""
+
+from typing import Any
+
+from flask import g
+from flask.typing import ResponseReturnValue
+from psycopg.rows import DictRow
+
+EMPTY: ResponseReturnValue = ("", 204)
+
+
+def one(rows: list[DictRow]) -> ResponseReturnValue:
+    """Return the only row of a function that returns one."""
+    return rows[0]
+
+
+def value(rows: list[DictRow]) -> Any:
+    """Return the only value of a function that returns a scalar or a json document."""
+    return next(iter(rows[0].values()))
+
+
+def created(rows: list[DictRow]) -> ResponseReturnValue:
+    """Return the new row with 201, or with the status that the function chose (200: it was there)."""
+    return rows[0], g.get("response_status") or 201
+
+
+def page(rows: list[DictRow], next_cursor: object = None) -> ResponseReturnValue:
+    """Return a list, and where the next page begins (None: this was the last)."""
+    return {"data": rows, "next_cursor": next_cursor}

@@ -1,0 +1,14 @@
+"""The routes, a blueprint per subject. A view checks shapes, calls one function, returns its rows."""
+
+from web.routes import admin, auth, chats, docs, health, jobs, messages, operator
+
+BLUEPRINTS = (
+    chats.blueprint,
+    messages.blueprint,
+    operator.blueprint,
+    admin.blueprint,
+    auth.blueprint,
+    jobs.blueprint,
+    health.blueprint,
+    docs.blueprint,
+)

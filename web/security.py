@@ -1,0 +1,47 @@
+"""What browsers are told: what they may do with our answers, and which other pages may ask."""
+
+from flask import Flask, Response, request
+
+from web.config import Config
+
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_CORS_METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
+_CORS_HEADERS = "authorization, apikey, content-type, x-client-info, x-request-id, x-supabase-api-version"
+_EXPOSED_HEADERS = "Retry-After, X-Request-Id"
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Set the headers of every answer. Other origins are allowed by BATON_ALLOWED_ORIGINS only.
+
+    Credentials are never allowed across origins: callers send their token in a header.
+    """
+
+    def protect(response: Response) -> Response:
+        headers = response.headers
+        headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Frame-Options"] = "DENY"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers.setdefault("Cache-Control", "no-store")
+        if request.is_secure:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+        return response
+
+    def share(response: Response) -> Response:
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin", "")
+        if origin in config.allowed_origins or (origin and "*" in config.allowed_origins):
+            headers = response.headers
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+            if request.method == "OPTIONS":
+                headers["Access-Control-Allow-Methods"] = _CORS_METHODS
+                headers["Access-Control-Allow-Headers"] = _CORS_HEADERS
+                headers["Access-Control-Max-Age"] = "600"
+        return response
+
+    app.after_request(protect)
+    if config.allowed_origins:
+        app.after_request(share)
