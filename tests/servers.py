@@ -64,33 +64,31 @@ class EmbeddedCluster:
         self._folder.cleanup()
 
 
+class NoContainerError(Exception):
+    """No container can be started here: no Docker answers, or it cannot get the image."""
+
+
 class ContainerCluster:
-    """Postgres 15 through testcontainers. Raises DockerUnavailable."""
+    """Postgres 15 through testcontainers."""
 
     def __init__(self) -> None:
+        """Start it. Raises NoContainerError."""
+        from docker.errors import DockerException
         from testcontainers.community.postgres import PostgresContainer
 
         settings = " ".join(f"-c {name}={value}" for name, value in FAST.items())
         image = os.environ.get("TEST_POSTGRES_IMAGE", "postgres:15")
-        container = PostgresContainer(image, username="postgres", password="postgres", driver=None)
-        self._container = container.with_command(f"postgres {settings}")
-        self._container.start()
+        try:
+            container = PostgresContainer(image, username="postgres", password="postgres", driver=None)
+            self._container = container.with_command(f"postgres {settings}")
+            self._container.start()
+        except DockerException as error:
+            raise NoContainerError(" ".join(str(error).split())[:200]) from error
         self.url = make_conninfo(self._container.get_connection_url(), dbname="postgres")
 
     def stop(self) -> None:
         """Stop it and remove its data."""
         self._container.stop()
-
-
-def docker_answers() -> bool:
-    """Whether a container could be started here."""
-    import docker
-
-    try:
-        docker.from_env().ping()
-    except Exception:  # whatever the reason, there is none
-        return False
-    return True
 
 
 CLUSTERS: Mapping[str, type[EmbeddedCluster] | type[ContainerCluster]] = {
