@@ -610,9 +610,12 @@ set search_path = ''
 as $$
 declare
   v_caller_id uuid := private.require_person();
-  -- Not locked: last_seq only grows, and a chat must not be passed over because its customer reads.
-  v_chat public.chats := private.find_chat(p_chat_id);
+  v_chat public.chats;
 begin
+  -- Only kept from being deleted: the mutex would make whoever looks for a chat pass over this one,
+  -- because its customer reads.
+  perform from public.chats c where c.id = p_chat_id for key share;
+  v_chat := private.find_chat(p_chat_id);
   if p_seq is null or p_seq < 0 then
     perform private.refuse('invalid_argument', 'p_seq is the number of the last message read.');
   end if;
