@@ -129,7 +129,7 @@ grant select on public.read_marks to service_role;
 
 drop policy if exists select_own on public.read_marks;
 create policy select_own on public.read_marks for select to authenticated
-  using (reader_id = (select auth.uid()));
+  using (reader_id = (select auth.uid()) and (select private.caller_kind()) <> 'inactive');
 drop policy if exists select_staff on public.read_marks;
 create policy select_staff on public.read_marks for select to authenticated
   using ((select private.is_operator()) and exists (select from public.chats c where c.id = read_marks.chat_id));

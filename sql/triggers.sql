@@ -8,13 +8,14 @@ create trigger _100_check_value before insert or update on public.settings
 
 -- operators
 
-drop trigger if exists _100_follow_load_insert on public.operators;
-create trigger _100_follow_load_insert after insert on public.operators
-  for each row execute function private.tg_operators__follow_load();
+drop trigger if exists _100_make_hands on public.operators;
+create trigger _100_make_hands after insert on public.operators
+  for each row execute function private.tg_operators__make_hands();
 
-drop trigger if exists _100_follow_load_update on public.operators;
-create trigger _100_follow_load_update after update of capacity, is_active, auto_assign, status on public.operators
-  for each row execute function private.tg_operators__follow_load();
+drop trigger if exists _100_follow on public.operators;
+create trigger _100_follow after update on public.operators
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function private.tg_operators__follow();
 
 -- chats: check and derive, then hold, history and hands, and at commit automatic assignment.
 -- Columns are named where a WHEN could stand too: it would be parsed anew by every statement, these

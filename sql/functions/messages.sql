@@ -393,7 +393,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  return private.send_message(p_chat_id, 'operator', private.require_person(), p_content, p_client_message_id);
+  return private.send_message(p_chat_id, 'operator', private.require_operator(), p_content, p_client_message_id);
 end
 $$;
 

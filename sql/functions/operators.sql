@@ -3,10 +3,11 @@
 -- The order of locks is operators, chats, private.operator_load. Whoever changes an operator holds
 -- his row first; nobody who holds a chat asks for it (the foreign keys' share lock does not mind).
 
--- Lets go of everything an operator holds and closes his hands. He may be given a chat between the
--- look and the lock on his hands; that chat must not be waited for while the hands are locked, so
--- then everything is undone, locks included, and done again.
-create or replace function private.empty_hands(p_operator_id uuid)
+-- Brings the hands of operators in line with their rows, and lets go of everything that those who are
+-- deactivated hold. All chats first, then all hands in their order. One of them may be given a chat
+-- between the look and the lock on his hands; that chat must not be waited for while the hands are
+-- locked, so then everything is undone, locks included, and done again.
+create or replace function private.follow_operators(p_operator_ids uuid[])
 returns void
 language plpgsql
 volatile
@@ -14,24 +15,28 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_inactive_ids uuid[] := array(select o.id from public.operators o where o.id = any (p_operator_ids) and not o.is_active);
   v_chat_ids uuid[];
 begin
   for v_attempt in 1..100 loop
     begin
       v_chat_ids := array(
         select c.id from public.chats c
-        where c.chat_state = 'assigned' and c.assigned_operator_id = p_operator_id
+        where c.chat_state = 'assigned' and c.assigned_operator_id = any (v_inactive_ids)
         order by c.id
         for no key update
       );
-      perform from private.release_chats(v_chat_ids, 'deactivated');
-      update private.operator_load l
-      set capacity = 0, is_auto = false
-      where l.operator_id = p_operator_id and l.held = 0;
-      if found then
-        return;
+      perform from private.operator_load l where l.operator_id = any (p_operator_ids) order by l.operator_id for no key update;
+      if exists (
+        select from public.chats c
+        where c.chat_state = 'assigned' and c.assigned_operator_id = any (v_inactive_ids)
+          and c.id <> all (v_chat_ids)
+      ) then
+        raise sqlstate 'BT001' using message = 'One of them was given another chat in between.';
       end if;
-      raise sqlstate 'BT001' using message = 'He was given another chat in between.';
+      perform from private.release_chats(v_chat_ids, 'deactivated');
+      perform private.set_hands(p_operator_ids);
+      return;
     exception when sqlstate 'BT001' then
       continue;
     end;
@@ -40,10 +45,35 @@ begin
 end
 $$;
 
-comment on function private.empty_hands(uuid) is 'Releases every chat of an operator who is deactivated and sets his capacity to 0.';
-revoke execute on function private.empty_hands(uuid) from public, anon, authenticated, service_role;
+comment on function private.follow_operators(uuid[]) is 'Keeps private.operator_load with operators that have changed; releases the chats of those who are deactivated.';
+revoke execute on function private.follow_operators(uuid[]) from public, anon, authenticated, service_role;
 
-create or replace function private.tg_operators__follow_load()
+create or replace function private.set_hands(p_operator_ids uuid[])
+returns void
+language sql
+volatile
+security definer
+set search_path = ''
+as $$
+  update private.operator_load l
+  set capacity = n.capacity,
+      is_auto = n.is_auto,
+      free_since = case when l.held >= l.capacity or n.is_auto and not l.is_auto then private.now() else l.free_since end
+  from (
+    select
+      o.id,
+      case when o.is_active then o.capacity else 0 end as capacity,
+      o.is_active and o.auto_assign and o.status = 'online' as is_auto
+    from public.operators o
+    where o.id = any (p_operator_ids)
+  ) n
+  where l.operator_id = n.id and (l.capacity, l.is_auto) is distinct from (n.capacity, n.is_auto)
+$$;
+
+comment on function private.set_hands(uuid[]) is 'Sets capacity (never below what he holds: operator_at_capacity) and whether automatic assignment may give him chats.';
+revoke execute on function private.set_hands(uuid[]) from public, anon, authenticated, service_role;
+
+create or replace function private.tg_operators__make_hands()
 returns trigger
 language plpgsql
 security definer
@@ -51,35 +81,43 @@ set search_path = ''
 as $$
 begin
   perform private.note_side('f');
-  if tg_op = 'INSERT' then
-    insert into private.operator_load (operator_id, capacity, is_auto, free_since)
-    values (
-      new.id,
-      case when new.is_active then new.capacity else 0 end,
-      new.is_active and new.auto_assign and new.status = 'online',
-      private.now()
-    );
-  elsif not new.is_active then
-    if old.is_active then
-      perform private.empty_hands(new.id);
-    end if;
-  else
-    update private.operator_load l
-    set capacity = new.capacity,
-        is_auto = new.auto_assign and new.status = 'online',
-        free_since = case
-          when l.held >= l.capacity or new.auto_assign and new.status = 'online' and not l.is_auto then private.now()
-          else l.free_since
-        end
-    where l.operator_id = new.id
-      and (l.capacity, l.is_auto) is distinct from (new.capacity, new.auto_assign and new.status = 'online');
+  insert into private.operator_load (operator_id, capacity, is_auto, free_since)
+  values (
+    new.id,
+    case when new.is_active then new.capacity else 0 end,
+    new.is_active and new.auto_assign and new.status = 'online',
+    private.now()
+  );
+  return null;
+end
+$$;
+
+comment on function private.tg_operators__make_hands() is 'Makes the private.operator_load of a new operator.';
+revoke execute on function private.tg_operators__make_hands() from public, anon, authenticated, service_role;
+
+create or replace function private.tg_operators__follow()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_changed_ids uuid[] := array(
+    select n.id
+    from old_rows o join new_rows n on n.id = o.id
+    where (n.capacity, n.is_active, n.auto_assign, n.status) is distinct from (o.capacity, o.is_active, o.auto_assign, o.status)
+  );
+begin
+  if cardinality(v_changed_ids) > 0 then
+    perform private.note_side('f');
+    perform private.follow_operators(v_changed_ids);
   end if;
   return null;
 end
 $$;
 
-comment on function private.tg_operators__follow_load() is 'Keeps private.operator_load: capacity (never below what he holds), and whether automatic assignment may give him chats.';
-revoke execute on function private.tg_operators__follow_load() from public, anon, authenticated, service_role;
+comment on function private.tg_operators__follow() is 'Keeps private.operator_load with the operators that a statement changed.';
+revoke execute on function private.tg_operators__follow() from public, anon, authenticated, service_role;
 
 create or replace function private.set_operator_status(p_status text, p_reason text, p_operator_id uuid)
 returns public.operators

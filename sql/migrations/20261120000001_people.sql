@@ -28,7 +28,7 @@ create table public.fictional_users (
 create table public.operators (
   id uuid primary key default gen_random_uuid(),
   name text not null constraint operators_name_length check (char_length(name) between 1 and 200),
-  email text constraint operators_email_key unique,
+  email text,
   role text not null default 'operator' constraint operators_role_check check (role in ('operator', 'admin')),
   is_active boolean not null default true,
   capacity integer not null default 1 constraint operators_capacity_check check (capacity between 0 and 1000),
@@ -37,6 +37,10 @@ create table public.operators (
   status_reason text constraint operators_status_reason_length check (char_length(status_reason) <= 500),
   created_at timestamptz not null default now()
 );
+
+-- By expression: a column of a plain unique key would make every change of an address wait for, and be
+-- waited for by, the foreign keys to operators, against the order of locks.
+create unique index operators_email_key on public.operators (lower(email));
 
 -- One row a setting. `kind` says what the value must parse as; the trigger on the table checks it.
 create table public.settings (
