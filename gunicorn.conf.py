@@ -25,7 +25,7 @@ worker_connections = 5000
 preload_app = False
 # A worker that has not answered its master for so long is replaced.
 timeout = 60
-graceful_timeout = 10
+graceful_timeout = 3  # an idle keep-alive connection holds a stop for all of it
 keepalive = 75
 limit_request_line = 8190
 limit_request_field_size = 16380  # a token with a large user_metadata is a header of some kilobytes

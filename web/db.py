@@ -6,7 +6,7 @@ from typing import Any, LiteralString, TypeVar
 import orjson
 import psycopg
 from flask import Flask, current_app, g, request
-from psycopg import Connection, sql
+from psycopg import ClientCursor, Connection, sql
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool
@@ -18,15 +18,18 @@ T = TypeVar("T")
 Conn = Connection[DictRow]
 
 # Everything is local to the transaction: nothing of one caller is left for the next on the connection.
-IDENTITY: LiteralString = """
+# Several statements in one message, because each message is a round trip.
+BEGIN: LiteralString = """
+begin;
 select set_config('role', %(role)s, true),
        set_config('request.jwt.claims', %(claims)s, true),
        set_config('request.headers', %(headers)s, true),
        set_config('statement_timeout', %(timeout)s, true),
-       set_config('timezone', 'UTC', true)
+       set_config('timezone', 'UTC', true);
 """
-CHECK_REQUEST: LiteralString = "select public.check_request()"
-STATUS: LiteralString = "select current_setting('response.status', true) as status"
+# In a transaction of its own, so that a request that fails has cost its token.
+COUNT: LiteralString = BEGIN + "select public.check_request(); commit;"
+COMMIT: LiteralString = "select current_setting('response.status', true) as status; commit"
 
 
 class Database:
@@ -44,6 +47,7 @@ class Database:
             open=False,
             check=_notice_end,
             kwargs={
+                "autocommit": True,  # begin and commit are written out
                 "row_factory": dict_row,
                 "application_name": "baton web",
                 # Prepared statements do not survive a transaction pooler.
@@ -73,17 +77,11 @@ class Database:
 
     def _transaction(self, identity: dict[str, str], work: Callable[[Conn], T], is_counted: bool) -> T:
         self.pool.open()
-        # In pipeline mode everything up to the first fetch travels together: two round trips in all.
-        with self.pool.connection() as connection, connection.pipeline():
-            if is_counted:  # in a transaction of its own, so that a request that fails has cost its token
-                with connection.transaction():
-                    connection.execute(IDENTITY, identity)
-                    connection.execute(CHECK_REQUEST)
-            with connection.transaction():
-                connection.execute(IDENTITY, identity)
-                result = work(connection)
-                status = connection.execute(STATUS)
-            row = status.fetchone()
+        with self.pool.connection() as connection:  # rolls back when anything is raised
+            messages = ClientCursor(connection)
+            messages.execute(COUNT + BEGIN if is_counted else BEGIN, identity)
+            result = work(connection)
+            row = messages.execute(COMMIT).fetchone()
         g.response_status = int(row["status"]) if row and row["status"] else None
         return result
 

@@ -76,8 +76,8 @@ def not_signed_in(sqlstate: str = "") -> ApiError:
 
 def from_database(error: psycopg.Error) -> ApiError:
     """Translate what Postgres said. Only its SQLSTATE counts: PT404 arrives as a ProgrammingError."""
-    state, diagnosis = error.sqlstate, error.diag
-    if state is None:  # no answer at all: the connection, or the pool in front of it
+    state, diagnosis = error.sqlstate or "", error.diag
+    if isinstance(error, psycopg.OperationalError) and not state:  # no answer: the connection or the pool failed
         state = "08000"
     if re.fullmatch(r"PT[45]\d\d", state):
         refusal = ApiError(
@@ -151,7 +151,7 @@ def _respond(error: ApiError) -> Response:
     body: dict[str, object]
     if request.path.startswith("/auth/v1/"):  # what Supabase's clients parse
         body = {"code": error.status, "error_code": error.code, "msg": error.message}
-        if request.path.endswith("/token"):  # and OAuth's, at its token endpoint
+        if request.path.endswith("/token") and error.status == HTTPStatus.BAD_REQUEST:  # and OAuth's
             body |= {"error": "invalid_grant", "error_description": error.message}
     else:
         body = {

@@ -27,8 +27,8 @@ from web.postgres import EmbeddedPostgres, PostgresError
 ROOT = Path(__file__).parent.parent
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# Seconds: gunicorn gives its workers 10 to finish what they are doing.
-WEB_STOP_TIMEOUT = 15
+# Seconds: gunicorn gives its workers 3 to finish what they are doing.
+WEB_STOP_TIMEOUT = 10
 
 
 class StartError(Exception):

@@ -154,6 +154,7 @@ set search_path = ''
 as $$
 declare
   v_chat public.chats;
+  v_is_first_of_day boolean;
 begin
   select c.* into v_chat from public.chats c where c.id = p_message.chat_id;
   perform private.require_holder(v_chat, p_message.sender_id);
@@ -165,7 +166,10 @@ begin
     -- What it answers was written by the same statement.
     update public.messages m set owed_since = v_chat.owed_since where m.id = p_message.id;
   end if;
-  perform private.count_reply(p_message, v_chat.handling);
+  v_is_first_of_day := private.is_first_reply_of_day(p_message);
+  if v_chat.handling = 'session' then
+    perform private.note_session_reply(p_message);
+  end if;
 
   perform private.set_cause('replied');
   update public.chats c
@@ -178,44 +182,56 @@ begin
       last_message_at = p_message.created_at
   where c.id = v_chat.id;
   perform private.set_cause('');
+  -- Last, as everywhere: the order of locks ends with chats, hands, statistics.
+  perform private.add_stats(p_message.sender_id, p_message.created_at, 1, v_is_first_of_day::integer);
 end
 $$;
 
 comment on function private.apply_operator_message(public.messages) is 'The holder replies: the turn is paid, and in turn handling his hold ends. Refuses not_the_holder, chat_not_assigned, chat_completed.';
 revoke execute on function private.apply_operator_message(public.messages) from public, anon, authenticated, service_role;
 
--- Statistics of a reply: it is told by the holds whether this operator already replied in this chat today.
-create or replace function private.count_reply(p_message public.messages, p_handling text)
+-- chats_handled counts distinct chats a day; the holds tell whether this operator already replied in this one.
+create or replace function private.is_first_reply_of_day(p_message public.messages)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_last_replied_at timestamptz;
+begin
+  select max(a.last_replied_at) into v_last_replied_at
+  from public.chat_assignments a
+  where a.operator_id = p_message.sender_id and a.chat_id = p_message.chat_id;
+  return v_last_replied_at is null
+    or private.local_date(v_last_replied_at) <> private.local_date(p_message.created_at);
+end
+$$;
+
+comment on function private.is_first_reply_of_day(public.messages) is 'Whether its sender has not replied in its chat that day before.';
+revoke execute on function private.is_first_reply_of_day(public.messages) from public, anon, authenticated, service_role;
+
+-- A hold that ends with the reply is closed by the trigger on chats; this one goes on.
+create or replace function private.note_session_reply(p_message public.messages)
 returns void
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
-declare
-  v_last_replied_at timestamptz;
-  v_is_first_today boolean;
 begin
-  select max(a.last_replied_at) into v_last_replied_at
-  from public.chat_assignments a
-  where a.operator_id = p_message.sender_id and a.chat_id = p_message.chat_id;
-  v_is_first_today := v_last_replied_at is null
-    or private.local_date(v_last_replied_at) <> private.local_date(p_message.created_at);
-  perform private.add_stats(p_message.sender_id, p_message.created_at, 1, v_is_first_today::integer);
-  -- A hold that ends with the reply is closed by the trigger on chats.
-  if p_handling = 'session' then
-    update public.chat_assignments a
-    set first_replied_at = coalesce(a.first_replied_at, p_message.created_at), last_replied_at = p_message.created_at
-    where a.open_chat_id = p_message.chat_id;
-    update public.operator_activity a
-    set last_activity_at = p_message.created_at
-    where a.chat_id = p_message.chat_id;
-  end if;
+  update public.chat_assignments a
+  set first_replied_at = coalesce(a.first_replied_at, p_message.created_at), last_replied_at = p_message.created_at
+  where a.open_chat_id = p_message.chat_id;
+  update public.operator_activity a
+  set last_activity_at = p_message.created_at
+  where a.chat_id = p_message.chat_id;
 end
 $$;
 
-comment on function private.count_reply(public.messages, text) is 'Notes a reply in the hold, the activity and the operator''s statistics.';
-revoke execute on function private.count_reply(public.messages, text) from public, anon, authenticated, service_role;
+comment on function private.note_session_reply(public.messages) is 'Notes a reply in a hold that goes on, and in its activity.';
+revoke execute on function private.note_session_reply(public.messages) from public, anon, authenticated, service_role;
 
 -- After a message was written only its text may change, or it may be deleted; what it said before is
 -- kept for admins. Deleting empties it everywhere.

@@ -65,9 +65,9 @@ class EmbeddedAccounts:
 
     def sign_out(self, caller: Caller, scope: str) -> None:
         """End sessions of the caller; his access tokens stay good until they expire, as on Supabase."""
-        if caller.session_id and scope == "local":
+        if scope == "local":
             _call("end_session", p_session_id=caller.session_id)
-        elif caller.id:
+        else:
             kept = caller.session_id if scope == "others" else None
             _call("end_sessions", p_user_id=caller.id, p_except=kept)
 
