@@ -46,7 +46,7 @@ def test_without_a_server_it_says_so_in_one_line(baton: Baton) -> None:
     done = demo(baton, "--url", "http://127.0.0.1:1", "--operators", "1")
 
     assert done.returncode == 1
-    assert done.stderr.startswith("demo: http://127.0.0.1:1 does not answer")
+    assert done.stderr.startswith("demo: no Baton answers at http://127.0.0.1:1 (")
     assert done.stderr.count("\n") == 1
 
 

@@ -28,7 +28,8 @@ as $$
     select c.id, c.priority, c.waiting_since
     from public.chats c
     where c.chat_state = 'waiting_assignment' and c.last_operator_id is null
-    order by c.priority desc, c.waiting_since, c.id
+    -- The column that is null all over leads the order, or the planner sees no use for the index.
+    order by c.last_operator_id, c.priority desc, c.waiting_since, c.id
     limit p_limit
   )
   order by priority desc, waiting_since, id
@@ -89,7 +90,7 @@ begin
   end loop;
   if v_is_waiting then
     -- Few as a rule; more only while all of them are locked.
-    foreach v_limit in array array[8, 64, 512] loop
+    foreach v_limit in array array[1, 8, 64, 512] loop
       v_count := 0;
       for v_chat_id in select f.id from private.foreign_candidates(p_operator_id, v_limit) f loop
         v_count := v_count + 1;
