@@ -9,8 +9,7 @@ set search_path = ''
 as $$ select coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
 
 comment on function private.running_role() is 'The role that the caller runs as, also inside a definer function.';
-revoke execute on function private.running_role() from public, anon;
-grant execute on function private.running_role() to authenticated, service_role;
+revoke execute on function private.running_role() from public, anon, authenticated, service_role;
 
 -- Inside a definer function current_user is the owner of the tables: whoever may become him, and
 -- service_role, is the service. The token's `role` claim proves nothing: anyone with SQL can set it.
@@ -116,8 +115,7 @@ end
 $$;
 
 comment on function private.require_person() is 'The id of the person who calls; refuses not_signed_in.';
-revoke execute on function private.require_person() from public, anon;
-grant execute on function private.require_person() to authenticated, service_role;
+revoke execute on function private.require_person() from public, anon, authenticated, service_role;
 
 -- The caller as an operator who may work.
 create or replace function private.require_operator()
@@ -142,8 +140,7 @@ end
 $$;
 
 comment on function private.require_operator() is 'The id of the calling active operator; refuses not_signed_in, not_allowed, operator_inactive.';
-revoke execute on function private.require_operator() from public, anon;
-grant execute on function private.require_operator() to authenticated, service_role;
+revoke execute on function private.require_operator() from public, anon, authenticated, service_role;
 
 create or replace function private.require_admin()
 returns void
@@ -166,8 +163,7 @@ end
 $$;
 
 comment on function private.require_admin() is 'Refuses everyone but admins and the service: not_signed_in, operator_inactive, not_allowed.';
-revoke execute on function private.require_admin() from public, anon;
-grant execute on function private.require_admin() to authenticated, service_role;
+revoke execute on function private.require_admin() from public, anon, authenticated, service_role;
 
 create or replace function private.require_staff()
 returns void
@@ -184,8 +180,7 @@ end
 $$;
 
 comment on function private.require_staff() is 'Refuses everyone but active operators, admins and the service: not_signed_in, operator_inactive, not_allowed.';
-revoke execute on function private.require_staff() from public, anon;
-grant execute on function private.require_staff() to authenticated, service_role;
+revoke execute on function private.require_staff() from public, anon, authenticated, service_role;
 
 -- For operators: every waiting chat and each one that he holds or has held. Releasing a chat takes
 -- the right to write, not to read.
@@ -213,8 +208,7 @@ end
 $$;
 
 comment on function private.can_see_chat(public.chats) is 'Whether the caller may see this chat.';
-revoke execute on function private.can_see_chat(public.chats) from public, anon;
-grant execute on function private.can_see_chat(public.chats) to authenticated, service_role;
+revoke execute on function private.can_see_chat(public.chats) from public, anon, authenticated, service_role;
 
 -- Reads a chat for the caller. What he may not see looks the same as what is not there.
 create or replace function private.find_chat(p_chat_id uuid)
@@ -236,8 +230,7 @@ end
 $$;
 
 comment on function private.find_chat(uuid) is 'The chat, if the caller may see it; else chat_not_found.';
-revoke execute on function private.find_chat(uuid) from public, anon;
-grant execute on function private.find_chat(uuid) to authenticated, service_role;
+revoke execute on function private.find_chat(uuid) from public, anon, authenticated, service_role;
 
 -- The same under the chat's lock, which is the mutex of everything that happens in a chat. Every
 -- writing function begins with it, and only then looks at the state.
@@ -260,8 +253,7 @@ end
 $$;
 
 comment on function private.lock_chat(uuid) is 'The chat, locked, if the caller may see it; else chat_not_found.';
-revoke execute on function private.lock_chat(uuid) from public, anon;
-grant execute on function private.lock_chat(uuid) to authenticated, service_role;
+revoke execute on function private.lock_chat(uuid) from public, anon, authenticated, service_role;
 
 -- A customer's rows never carry who works on them.
 create or replace function private.masked(p_chat public.chats)
@@ -284,8 +276,7 @@ end
 $$;
 
 comment on function private.masked(public.chats) is 'The chat as the caller may see it: staff-only columns are null for a customer.';
-revoke execute on function private.masked(public.chats) from public, anon;
-grant execute on function private.masked(public.chats) to authenticated, service_role;
+revoke execute on function private.masked(public.chats) from public, anon, authenticated, service_role;
 
 create or replace function private.masked(p_message public.messages)
 returns public.messages
@@ -307,8 +298,7 @@ end
 $$;
 
 comment on function private.masked(public.messages) is 'The message as the caller may see it: who of the staff wrote or answers is null for a customer.';
-revoke execute on function private.masked(public.messages) from public, anon;
-grant execute on function private.masked(public.messages) to authenticated, service_role;
+revoke execute on function private.masked(public.messages) from public, anon, authenticated, service_role;
 
 create or replace function public.who_am_i()
 returns jsonb

@@ -33,8 +33,7 @@ as $$
 $$;
 
 comment on function private.error_catalogue() is 'Every error code of the SQL surface with its HTTP status, message and hint.';
-revoke execute on function private.error_catalogue() from public, anon;
-grant execute on function private.error_catalogue() to authenticated, service_role;
+revoke execute on function private.error_catalogue() from public, anon, authenticated, service_role;
 
 -- Raises the error of that code: SQLSTATE PT + status, the code as DETAIL, as PostgREST understands it.
 create or replace function private.refuse(p_code text, p_hint text default null)
@@ -58,5 +57,4 @@ end
 $$;
 
 comment on function private.refuse(text, text) is 'Raises the catalogue''s error of this code; p_hint replaces its hint.';
-revoke execute on function private.refuse(text, text) from public, anon;
-grant execute on function private.refuse(text, text) to authenticated, service_role;
+revoke execute on function private.refuse(text, text) from public, anon, authenticated, service_role;

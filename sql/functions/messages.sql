@@ -20,8 +20,7 @@ end
 $$;
 
 comment on function private.check_content(text) is 'Refuses content_empty and content_too_long (1 to 65,536 bytes).';
-revoke execute on function private.check_content(text) from public, anon;
-grant execute on function private.check_content(text) to authenticated, service_role;
+revoke execute on function private.check_content(text) from public, anon, authenticated, service_role;
 
 -- Who sends: a signed-in caller speaks for himself; the service may say who it was, and when it does
 -- not, a customer's message is the chat's customer's and an operator's message is the holder's.
@@ -443,8 +442,7 @@ end
 $$;
 
 comment on function private.client_address() is 'The caller''s address from request.headers; null when there is none.';
-revoke execute on function private.client_address() from public, anon;
-grant execute on function private.client_address() to authenticated, service_role;
+revoke execute on function private.client_address() from public, anon, authenticated, service_role;
 
 create or replace function private.check_new_chat(p_fictional_user_id uuid, p_context jsonb)
 returns void
