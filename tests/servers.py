@@ -83,7 +83,7 @@ class ContainerCluster:
             self._container = container.with_command(f"postgres {settings}")
             self._container.start()
         except DockerException as error:
-            raise NoContainerError(" ".join(str(error).split())[:200]) from error
+            raise NoContainerError(type(error).__name__) from error
         self.url = make_conninfo(self._container.get_connection_url(), dbname="postgres")
 
     def stop(self) -> None:
