@@ -1,4 +1,4 @@
-"""Removes what is no longer needed: what the settings say is too old, and old sign-ins."""
+"""Removes what is no longer needed: full rate buckets and ended sign-ins."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,11 +10,7 @@ from functions.job import Job, count
 
 def run(connection: Connection[Any]) -> int:
     """Remove it; return how many rows."""
-    removed = count(connection, "select private.run_clean_up()")
-    # On Supabase the schema auth is Supabase's, which cleans up by itself.
-    if count(connection, "select count(to_regprocedure('auth.run_clean_up()'))"):
-        removed += count(connection, "select auth.run_clean_up()")
-    return removed
+    return count(connection, "select private.run_clean_up()")
 
 
 JOB = Job("clean-up", timedelta(hours=1), run)

@@ -1,4 +1,4 @@
-"""Releases `session` chats whose customer has left: he neither wrote nor was connected for the limit."""
+"""Releases `session` chats whose customer has gone quiet: he has not written for the limit."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from functions.job import Job, count
 
 
 def run(connection: Connection[Any]) -> int:
-    """Release what the customer left; return how many chats."""
+    """Release them; return how many chats."""
     return count(connection, "select private.run_customer_idle()")
 
 

@@ -1,6 +1,6 @@
 """Releases the holds of operators who let a customer wait: nothing replied or typed for the idle limit.
 
-Also ends the holds of those who are gone. The limits are settings; the rules are in SQL.
+The limit is the setting `idle_limit`; the rule is in SQL.
 """
 
 from datetime import timedelta

@@ -17,10 +17,6 @@ from functions.job import Job
 
 log = logging.getLogger("baton.jobs")
 
-# A claim asks for a little less than the interval: a tick that comes a moment early must not be
-# refused and leave the work to the tick after it.
-_SLACK = 0.9
-
 
 class Scheduler:
     """The jobs of one process. `stop` ends them; a lost database is logged and tried again."""
@@ -71,7 +67,7 @@ class Scheduler:
         """Run `job` if no other process has just done so."""
         try:
             with self._pool.connection() as connection:
-                claim = connection.execute("select private.claim_job(%s, %s)", (job.name, job.every * _SLACK))
+                claim = connection.execute("select private.claim_job(%s, %s)", (job.name, job.every))
                 row = claim.fetchone()
                 connection.commit()  # the claim stands even if the job fails: the next interval tries again
                 if not row or not row[0]:

@@ -52,7 +52,6 @@ create table public.settings (
 
 insert into public.settings (name, value, kind, description) values
   ('idle_limit', '"5 minutes"', 'interval', 'A hold is idle when the operator has neither replied nor typed for so long while the customer is owed a reply'),
-  ('grace_period', '"60 seconds"', 'interval', 'An operator whose last connection is lost for longer is gone'),
   ('customer_idle', '"30 minutes"', 'interval', 'A session chat is released when its customer has not written for so long'),
   ('time_zone', '"UTC"', 'time_zone', 'The organisation''s time zone; it decides where a day of the statistics begins'),
   ('allow_take', 'false', 'boolean', 'Whether operators may pick a waiting chat out of its order (take_chat)'),

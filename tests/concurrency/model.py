@@ -18,7 +18,6 @@ class Message:
 
     sender_type: str
     sender: UUID
-    message_id: UUID | None = None
     is_deleted: bool = False
     handled_by: UUID | None = None
 
@@ -209,11 +208,11 @@ class Model:
         self.chats[chat_id] = Chat(customer, handling, owed_since=now)
         self.enqueue(chat_id, now)
 
-    def writes(self, customer: UUID, chat_id: UUID, message_id: UUID | None = None) -> None:
+    def writes(self, customer: UUID, chat_id: UUID) -> None:
         chat = self.chats[chat_id]
         if chat.customer != customer:
             raise Refused("chat_not_found")
-        chat.messages.append(Message("real", customer, message_id))
+        chat.messages.append(Message("real", customer))
         now = self.now()
         if chat.state in (ANSWERED, COMPLETED):
             chat.owed_since = now
@@ -244,19 +243,19 @@ class Model:
 
     # What operators do
 
-    def replies(self, operator: UUID, chat_id: UUID, message_id: UUID) -> None:
+    def replies(self, operator: UUID, chat_id: UUID) -> None:
         self.require_active(operator)
         self.require_holder(operator, self.require_sight(operator, chat_id))
-        self.answer(chat_id, message_id)
+        self.answer(chat_id)
 
-    def answer(self, chat_id: UUID, message_id: UUID | None = None) -> None:
+    def answer(self, chat_id: UUID) -> None:
         """The holder's reply."""
         chat = self.chats[chat_id]
         assert chat.holder is not None
         for message in chat.messages[chat.answered_to :]:
             if message.sender_type == "real":
                 message.handled_by = chat.holder
-        chat.messages.append(Message("operator", chat.holder, message_id))
+        chat.messages.append(Message("operator", chat.holder))
         chat.was_answered = True
         operator = self.operators[chat.holder]
         operator.messages_sent += 1

@@ -77,9 +77,11 @@ class Caller:
             (2, self._reassigns),
             (2, self._completes),
             (1, self._reads),
+            (1, self._revises),
             (1, self._comes_or_goes),
             (1, self._is_deactivated_or_activated),
             (1, self._gets_hands),
+            (1, self._is_changed_with_others),
             (2, self._moves_by_plain_sql),
             (1, self._writes_to_many_by_plain_sql),
             (1, self._runs_a_job),
@@ -152,6 +154,12 @@ class Caller:
         chat = self._chat()
         return as_person(customer_of(chat), f"select mark_read('{chat}', {self._random.randrange(9)})")
 
+    def _revises(self) -> str:
+        chat = self._chat()
+        call = self._random.choice(["delete_message(m.id)", "edit_message(m.id, 'edited')"])
+        newest = f"list_messages('{chat}') m where m.sender_type = 'real' order by m.seq desc limit 1"
+        return as_person(customer_of(chat), f"select {call} from {newest}")
+
     def _comes_or_goes(self) -> str:
         status = self._random.choice(["online", "online", "away", "offline"])
         return as_person(self._operator(), f"select set_operator_status('{status}')")
@@ -163,6 +171,20 @@ class Caller:
     def _gets_hands(self) -> str:
         capacity = self._random.randint(1, 3)
         return as_owner(f"update operators set capacity = {capacity} where id = '{self._operator()}'")
+
+    def _is_changed_with_others(self) -> str:
+        change = self._random.choice(
+            [
+                "is_active = true",
+                "is_active = false",
+                "capacity = 3",
+                f"is_active = false, email = '{self._id()}@baton.example'",
+            ]
+        )
+        some = "', '".join(str(operator) for operator in self._random.sample(OPERATORS, 2))
+        # In the order of ids: statements that lock rows of a table in two orders deadlock anywhere.
+        in_order = f"select id from operators where id in ('{some}') order by id for no key update"
+        return as_owner(f"update operators set {change} where id in ({in_order})")
 
     def _moves_by_plain_sql(self) -> str:
         change = self._random.choice(

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 from psycopg.rows import dict_row
 
-from tests.concurrency.model import ASSIGNED, WAITING, Model, Operator, Refused
+from tests.concurrency.model import ANSWERED, ASSIGNED, COMPLETED, WAITING, Model, Operator, Refused
 from tests.concurrency.world import ADA, ANA, BEN, CARL, CLEO, CORA, OK, as_owner, as_person, as_service, clear, code_of
 from tests.servers import Database
 
@@ -68,8 +68,9 @@ select clock_timestamp() as at, json_build_object(
 ) as picture
 """
 
-chat_numbers = st.integers(0, 6)
+chat_numbers = st.integers(0, 4)
 operators = st.sampled_from(OPERATORS)
+is_stranger = st.sampled_from([False] * 5 + [True])
 somebody = st.sampled_from([None, None, None, *OPERATORS])  # none: the holder
 customers = st.sampled_from(CUSTOMERS)
 
@@ -106,6 +107,8 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
             super().__init__()
             self.model = Model()
             self.numbers = 0
+            # Who sent what: it may be sent again.
+            self.sent: list[tuple[UUID, str]] = []
             # When each step of the model's clock was over, by the clock of the database.
             self.ends: list[tuple[int, datetime]] = []
 
@@ -130,8 +133,11 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
 
         # The step itself
 
-        def step(self, deed: str, change: Callable[[Model], None]) -> None:
-            """Do it, and change the model: both refuse with the same code, or both end in the same picture."""
+        def step(self, deed: str, change: Callable[[Model], None]) -> bool:
+            """Do it, and change the model: both refuse with the same code, or both end in the same picture.
+
+            Return whether it was done.
+            """
             code, _ = execute(deed)
             after = deepcopy(self.model)
             assert code == outcome(after, change), deed
@@ -139,6 +145,7 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
                 self.settle(after)
             else:
                 self.compare()
+            return code == OK
 
         def settle(self, after: Model) -> None:
             """Take over the world after a step. Which of several chats that came at once is offered first is free."""
@@ -172,47 +179,56 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
             chat = self.chat(number)
             return chat, somebody or self.model.chats[chat].holder or CLEO
 
+        def chat_and_customer(self, number: int, is_stranger: bool) -> tuple[UUID, UUID]:
+            """A chat, and its customer or another one."""
+            chat = self.chat(number)
+            return chat, CUSTOMERS[(CUSTOMERS.index(self.model.chats[chat].customer) + is_stranger) % len(CUSTOMERS)]
+
         def new_id(self) -> UUID:
             self.numbers += 1
             return uuid5(ADA, str(self.numbers))
 
         def may_have_more(self) -> bool:
-            return len(self.model.chats) < 7
+            return len(self.model.chats) < 5
 
         # Customers
 
         @precondition(may_have_more)
         @rule(customer=customers)
         def starts_a_chat(self, customer: UUID) -> None:
-            message_id = self.new_id()
-            code, chat_id = execute(as_person(customer, f"select id from start_chat('hello', '{message_id}')"))
+            deed = as_person(customer, f"select id from start_chat('hello', '{self.new_id()}')")
+            code, chat_id = execute(deed)
             assert code == OK
+            self.sent.append((customer, deed))
             after = deepcopy(self.model)
             after.starts(chat_id, customer)
-            after.writes(customer, chat_id, message_id)
+            after.writes(customer, chat_id)
             self.settle(after)
 
-        @rule(number=chat_numbers, customer=customers)
-        def customer_writes(self, number: int, customer: UUID) -> None:
-            chat, message_id = self.chat(number), self.new_id()
-            self.step(
-                as_person(customer, f"select send_real_user_message('{chat}', 'and?', '{message_id}')"),
-                lambda model: model.writes(customer, chat, message_id),
-            )
+        @rule(number=chat_numbers, is_stranger=is_stranger)
+        def customer_writes(self, number: int, is_stranger: bool) -> None:
+            chat, customer = self.chat_and_customer(number, is_stranger)
+            deed = as_person(customer, f"select send_real_user_message('{chat}', 'and?', '{self.new_id()}')")
+            if self.step(deed, lambda model: model.writes(customer, chat)):
+                self.sent.append((customer, deed))
 
-        @rule(number=st.integers(0, 50), by_sender=st.booleans(), verb=st.sampled_from(["delete", "edit"]))
-        def revises_a_message(self, number: int, by_sender: bool, verb: str) -> None:
-            found = [
-                (chat_id, index, message.sender, message.message_id)
-                for chat_id, chat in self.model.chats.items()
-                for index, message in enumerate(chat.messages)
-                if message.message_id
-            ]
-            chat, index, author, message_id = found[number % len(found)]
-            sender = author if by_sender else CLEO
-            by_key = f"(select id from messages where client_message_id = '{message_id}')"
-            # Found by the owner: who asks may not see it.
-            row = connection.execute(f"select {by_key} as id").fetchone()
+        @rule(
+            number=chat_numbers,
+            from_end=st.sampled_from([0, 0, 0, 1, 2]),
+            is_author=st.sampled_from([True, True, False]),
+            verb=st.sampled_from(["delete", "delete", "edit"]),
+        )
+        def revises_a_message(self, number: int, from_end: int, is_author: bool, verb: str) -> None:
+            chat = self.chat(number)
+            messages = self.model.chats[chat].messages
+            if not messages:
+                return
+            index = len(messages) - 1 - from_end % len(messages)
+            sender = messages[index].sender if is_author else CLEO
+            # Its id is found by the owner: who asks may not see it.
+            row = connection.execute(
+                "select id from messages where chat_id = %s and seq = %s", (chat, index + 1)
+            ).fetchone()
             assert row
             call = f"delete_message('{row['id']}')" if verb == "delete" else f"edit_message('{row['id']}', 'edited')"
             self.step(
@@ -220,9 +236,15 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
                 lambda model: (model.deletes if verb == "delete" else model.edits)(sender, chat, index),
             )
 
-        @rule(number=chat_numbers, customer=customers)
-        def customer_completes(self, number: int, customer: UUID) -> None:
-            chat = self.chat(number)
+        @rule(number=chat_numbers)
+        def customer_writes_after_a_reply_and_takes_it_back(self, number: int) -> None:
+            self.operator_replies(number, None)
+            self.customer_writes(number, False)
+            self.revises_a_message(number, 0, True, "delete")
+
+        @rule(number=chat_numbers, is_stranger=is_stranger)
+        def customer_completes(self, number: int, is_stranger: bool) -> None:
+            chat, customer = self.chat_and_customer(number, is_stranger)
 
             def change(model: Model) -> None:
                 if model.chats[chat].customer != customer:
@@ -236,11 +258,16 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
         @rule(number=chat_numbers, somebody=somebody)
         def operator_replies(self, number: int, somebody: UUID | None) -> None:
             chat, operator = self.chat_and_operator(number, somebody)
-            message_id = self.new_id()
-            self.step(
-                as_person(operator, f"select send_operator_message('{chat}', 'hi', '{message_id}')"),
-                lambda model: model.replies(operator, chat, message_id),
-            )
+            deed = as_person(operator, f"select send_operator_message('{chat}', 'hi', '{self.new_id()}')")
+            if self.step(deed, lambda model: model.replies(operator, chat)):
+                self.sent.append((operator, deed))
+
+        @rule(back=st.integers(0, 9))
+        def sending_again_changes_nothing(self, back: int) -> None:
+            sender, deed = self.sent[-1 - back % len(self.sent)]
+            if sender in CUSTOMERS or self.model.operators[sender].is_active:
+                assert execute(deed)[0] == OK
+                self.compare()
 
         @rule(number=chat_numbers, somebody=somebody)
         def operator_types(self, number: int, somebody: UUID | None) -> None:
@@ -357,60 +384,43 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
 
         @rule(number=chat_numbers, to=operators)
         def plain_assignment(self, number: int, to: UUID) -> None:
-            chat = self.chat(number)
-            self.step(
-                as_owner(
-                    f"update chats set chat_state = 'assigned', assigned_operator_id = '{to}' where id = '{chat}'"
-                ),
-                lambda model: model.plainly_assigned(chat, to),
+            self.plain_update(
+                number,
+                f"chat_state = 'assigned', assigned_operator_id = '{to}'",
+                lambda model, chat: model.plainly_assigned(chat, to),
             )
 
-        @rule(number=chat_numbers)
-        def plain_release(self, number: int) -> None:
-            chat = self.chat(number)
-            if self.model.chats[chat].state in (ASSIGNED, WAITING):
-                to = "chat_state = 'waiting_assignment', assigned_operator_id = null"
-                self.step(
-                    as_owner(f"update chats set {to} where id = '{chat}'"),
-                    lambda model: model.plainly_released(chat),
-                )
-
-        @rule(number=chat_numbers)
-        def plain_answer(self, number: int) -> None:
-            chat = self.chat(number)
-            to = "chat_state = 'waiting_real_user_reply', assigned_operator_id = null, operator_replied_at = now()"
-            self.step(
-                as_owner(f"update chats set {to} where id = '{chat}'"),
-                lambda model: model.plainly_answered(chat),
-            )
-
-        @rule(number=chat_numbers)
-        def plain_completion(self, number: int) -> None:
-            chat = self.chat(number)
-            to = "chat_state = 'completed', assigned_operator_id = null"
-            self.step(
-                as_owner(f"update chats set {to} where id = '{chat}'"),
-                lambda model: model.completes(chat, "sql"),
-            )
+        @rule(number=chat_numbers, state=st.sampled_from([WAITING, ANSWERED, COMPLETED]))
+        def plain_end_of_a_hold(self, number: int, state: str) -> None:
+            changes: dict[str, Callable[[Model, UUID], None]] = {
+                WAITING: Model.plainly_released,
+                ANSWERED: Model.plainly_answered,
+                COMPLETED: lambda model, chat: model.completes(chat, "sql"),
+            }
+            to = f"chat_state = '{state}', assigned_operator_id = null"
+            if state == ANSWERED:
+                to += ", operator_replied_at = clock_timestamp()"
+            # What reopens a chat is a message; that plain SQL may also do it is not modelled.
+            if state != WAITING or self.model.chats[self.chat(number)].state in (ASSIGNED, WAITING):
+                self.plain_update(number, to, changes[state])
 
         @rule(number=chat_numbers, priority=st.integers(-1, 2))
         def plain_priority(self, number: int, priority: int) -> None:
-            chat = self.chat(number)
-            self.step(
-                as_owner(f"update chats set priority = {priority} where id = '{chat}'"),
-                lambda model: setattr(model.chats[chat], "priority", priority),
+            self.plain_update(
+                number, f"priority = {priority}", lambda model, chat: setattr(model.chats[chat], "priority", priority)
             )
 
         @rule(number=chat_numbers)
         def half_a_change_is_refused(self, number: int) -> None:
-            chat = self.chat(number)
-            is_held = self.model.chats[chat].state == ASSIGNED
-            holder = "null" if is_held else f"'{ANA}'"
-
-            def change(_: Model) -> None:
+            def refuse(_: Model, __: UUID) -> None:
                 raise Refused("chats_holder_matches_state")
 
-            self.step(as_owner(f"update chats set assigned_operator_id = {holder} where id = '{chat}'"), change)
+            is_held = self.model.chats[self.chat(number)].state == ASSIGNED
+            self.plain_update(number, f"assigned_operator_id = {'null' if is_held else repr(str(ANA))}", refuse)
+
+        def plain_update(self, number: int, to: str, change: Callable[[Model, UUID], None]) -> None:
+            chat = self.chat(number)
+            self.step(as_owner(f"update chats set {to} where id = '{chat}'"), lambda model: change(model, chat))
 
         @rule(
             operator=operators,
@@ -447,7 +457,7 @@ def test_the_sql_surface_does_what_the_model_does(arena: Database) -> None:
     run_state_machine_as_test(
         machine_for(arena),
         settings=settings(
-            max_examples=60,
+            max_examples=100,
             stateful_step_count=40,
             derandomize=True,
             deadline=None,
