@@ -691,6 +691,14 @@ def test_a_forged_claim_proves_nothing(house: House, claims: dict[str, object]) 
         with refused("PT403"):
             forger.call_all("check_invariants")
         assert len(forger.rows("select id from chats")) == len(SEEN.get(who, ()))
+        assert forger.value("select private.is_service()") is False
+        with refused("PT403"):
+            forger.call_all("assign_chat_to_operator", p_operator_id=house["ben"].id)
+        if who != "ana":
+            with refused("PT403"):
+                forger.call_all("get_assignment_queue_status")
+        seen = {row["operator_id"] for row in forger.rows("select operator_id from operator_assignment_history")}
+        assert seen == ({forger.id} if who == "ana" else set())
 
 
 def test_a_forged_claim_of_an_anonymous_caller_proves_nothing_either(house: House) -> None:
