@@ -25,6 +25,10 @@ drop trigger if exists _100_derive_insert on public.chats;
 create trigger _100_derive_insert before insert on public.chats
   for each row execute function private.tg_chats__derive_insert();
 
+drop trigger if exists _050_guard_derived on public.chats;
+create trigger _050_guard_derived before update of last_seq, replied_seq, owed_since, let_go_by on public.chats
+  for each row execute function private.tg_chats__guard_derived();
+
 drop trigger if exists _100_derive_update on public.chats;
 create trigger _100_derive_update before update of chat_state, assigned_operator_id on public.chats
   for each row execute function private.tg_chats__derive_update();

@@ -16,9 +16,6 @@ class Config:
     port: int = 8000
     data_dir: Path = Path(".data")
     jwt_secret: str = field(default="", repr=False)
-    supabase_url: str = ""
-    supabase_anon_key: str = field(default="", repr=False)
-    supabase_service_key: str = field(default="", repr=False)
     demo: bool = False
     allowed_origins: tuple[str, ...] = ()
     address_limit: str = "6000/minute"
@@ -53,9 +50,6 @@ class Config:
             port=number("PORT", 8000),
             data_dir=Path(text("BATON_DATA", ".data")),
             jwt_secret=text("SUPABASE_JWT_SECRET"),
-            supabase_url=text("SUPABASE_URL"),
-            supabase_anon_key=text("SUPABASE_ANON_KEY"),
-            supabase_service_key=text("SUPABASE_SERVICE_ROLE_KEY"),
             demo=text("BATON_DEMO") in ("1", "true", "yes"),
             allowed_origins=tuple(
                 origin.strip().rstrip("/") for origin in text("BATON_ALLOWED_ORIGINS").split(",") if origin.strip()

@@ -2,20 +2,21 @@
 -- change the row; these trigger functions check the change against the table in section 2 of the
 -- specification (sql/README.md), derive what depends on it, and write down what happened.
 
--- Why a change is made: functions say it before they write, so that triggers can record it. A plain
--- write says nothing and is recorded as `sql`. Local to the transaction and undone with it.
-create or replace function private.set_cause(p_reason text, p_note text default null)
+-- Why a change is made: functions say what kind of event it is before they write, and in a note what
+-- the caller said about it; triggers act on the kind alone, so that nobody's words can pass for an
+-- event. A plain write says nothing and is `sql`. Local to the transaction and undone with it.
+create or replace function private.set_cause(p_kind text, p_note text default null)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  perform set_config('baton.reason', p_reason, true), set_config('baton.note', coalesce(p_note, ''), true);
+  perform set_config('baton.kind', p_kind, true), set_config('baton.note', coalesce(p_note, ''), true);
 end
 $$;
 
-comment on function private.set_cause(text, text) is 'Says why the next write to chats is made; set_cause('''') ends it.';
+comment on function private.set_cause(text, text) is 'Says what kind of event the next write to chats is, and what was said about it; set_cause('''') ends it.';
 revoke execute on function private.set_cause(text, text) from public, anon, authenticated, service_role;
 
 create or replace function private.tg_chats__derive_insert()
@@ -63,6 +64,28 @@ $$;
 
 comment on function private.check_hold_end(public.chats, public.chats) is 'Refuses an end of a hold that forgets an owed reply (transition_refused).';
 revoke execute on function private.check_hold_end(public.chats, public.chats) from public, anon, authenticated, service_role;
+
+-- What messages derive in a chat, nobody writes by hand: a wrong number makes a gap, and a debt that is
+-- taken away forgets a customer. Fires before the others, which derive these columns themselves.
+create or replace function private.tg_chats__guard_derived()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  if pg_trigger_depth() = 1
+    and (new.last_seq, new.replied_seq, new.owed_since, new.let_go_by)
+      is distinct from (old.last_seq, old.replied_seq, old.owed_since, old.let_go_by)
+  then
+    perform private.refuse('transition_refused', 'last_seq, replied_seq, owed_since and let_go_by follow from messages and holds.');
+  end if;
+  return new;
+end
+$$;
+
+comment on function private.tg_chats__guard_derived() is 'Refuses a direct write to what is derived in chats (transition_refused).';
+revoke execute on function private.tg_chats__guard_derived() from public, anon, authenticated, service_role;
 
 -- Runs when state or holder change. It looks at pairs of states alone: which event brought the change
 -- (a message, a release, an admin) is the business of the functions. Fills only what follows; a row
@@ -130,7 +153,10 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_reason text := coalesce(nullif(current_setting('baton.reason', true), ''), 'sql');
+  v_kind text := coalesce(nullif(current_setting('baton.kind', true), ''), 'sql');
+  v_note text := nullif(current_setting('baton.note', true), '');
+  -- Of a release and of an end, what was said is the reason.
+  v_reason text := case when v_kind in ('manual', 'completed') then coalesce(v_note, v_kind) else v_kind end;
   v_from_state text;
   v_from_operator_id uuid;
   v_from_waiting_since timestamptz;
@@ -145,7 +171,7 @@ begin
   end if;
   if new.assigned_operator_id is distinct from v_from_operator_id then
     if v_from_operator_id is not null then
-      perform private.end_hold(new, v_reason);
+      perform private.end_hold(new, v_reason, v_kind = 'replied');
     end if;
     if new.assigned_operator_id is not null then
       insert into public.chat_assignments (chat_id, operator_id, assigned_at, waiting_since)
@@ -156,8 +182,8 @@ begin
   end if;
   insert into public.chat_history (chat_id, at, actor_id, from_state, to_state, operator_id, reason, note)
   values (
-    new.id, new.state_since, case when v_reason <> 'auto' then auth.uid() end, v_from_state, new.chat_state,
-    coalesce(new.assigned_operator_id, v_from_operator_id), v_reason, nullif(current_setting('baton.note', true), '')
+    new.id, new.state_since, case when v_kind <> 'auto' then auth.uid() end, v_from_state, new.chat_state,
+    coalesce(new.assigned_operator_id, v_from_operator_id), v_reason, v_note
   );
   if new.chat_state = 'waiting_assignment' then
     perform private.note_side('q');
@@ -169,7 +195,7 @@ $$;
 comment on function private.tg_chats__follow() is 'Keeps chat_assignments, operator_activity and chat_history with the chat.';
 revoke execute on function private.tg_chats__follow() from public, anon, authenticated, service_role;
 
-create or replace function private.end_hold(p_chat public.chats, p_reason text)
+create or replace function private.end_hold(p_chat public.chats, p_reason text, p_is_reply boolean)
 returns void
 language plpgsql
 volatile
@@ -177,7 +203,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_replied_at timestamptz := case p_reason when 'replied' then p_chat.operator_replied_at end;
+  v_replied_at timestamptz := case when p_is_reply then p_chat.operator_replied_at end;
 begin
   update public.chat_assignments a
   set released_at = p_chat.state_since,
@@ -189,8 +215,8 @@ begin
 end
 $$;
 
-comment on function private.end_hold(public.chats, text) is 'Closes the chat''s open hold with this reason.';
-revoke execute on function private.end_hold(public.chats, text) from public, anon, authenticated, service_role;
+comment on function private.end_hold(public.chats, text, boolean) is 'Closes the chat''s open hold with this reason.';
+revoke execute on function private.end_hold(public.chats, text, boolean) from public, anon, authenticated, service_role;
 
 -- Moves the counters of hands by the net effect of a whole statement, in the order of operators: so
 -- two full operators can swap chats in one statement, and no two statements wait for each other in a
@@ -258,7 +284,7 @@ set search_path = ''
 as $$
 declare
   v_operator record;
-  v_is_idle boolean := coalesce(current_setting('baton.reason', true), '') = 'idle';
+  v_is_idle boolean := coalesce(current_setting('baton.kind', true), '') = 'idle';
 begin
   for v_operator in
     select d.operator_id, sum(d.delta)::integer as delta, count(*) filter (where d.delta < 0 and d.is_change)::integer as ended

@@ -40,7 +40,7 @@ revoke execute on function private.check_reason(text) from public, anon, authent
 
 -- Ends the holds of chats that the caller has locked, in one statement: the operators' counters then
 -- move once, in their order. Whoever is owed a reply goes back to his old place in the queue.
-create or replace function private.release_chats(p_chat_ids uuid[], p_reason text)
+create or replace function private.release_chats(p_chat_ids uuid[], p_kind text, p_note text default null)
 returns setof public.chats
 language plpgsql
 volatile
@@ -48,7 +48,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform private.set_cause(p_reason);
+  perform private.set_cause(p_kind, p_note);
   return query
     update public.chats c
     set chat_state = case
@@ -62,8 +62,8 @@ begin
 end
 $$;
 
-comment on function private.release_chats(uuid[], text) is 'Ends the holds of locked chats; returns the chats.';
-revoke execute on function private.release_chats(uuid[], text) from public, anon, authenticated, service_role;
+comment on function private.release_chats(uuid[], text, text) is 'Ends the holds of locked chats; returns the chats.';
+revoke execute on function private.release_chats(uuid[], text, text) from public, anon, authenticated, service_role;
 
 create or replace function private.release_and_reassign_chat(p_chat_id uuid, p_reason text)
 returns public.chats
@@ -73,6 +73,9 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_caller_kind text := private.caller_kind();
+  -- A job elsewhere may say that it found the hold idle; from anyone else it is a word like any other.
+  v_kind text := case when v_caller_kind = 'service' and p_reason = 'idle' then 'idle' else 'manual' end;
   v_chat public.chats;
 begin
   perform private.require_staff();
@@ -80,9 +83,9 @@ begin
   v_chat := private.lock_chat(p_chat_id);
   perform private.require_holder(
     v_chat,
-    case when private.caller_kind() in ('admin', 'service') then v_chat.assigned_operator_id else auth.uid() end
+    case when v_caller_kind in ('admin', 'service') then v_chat.assigned_operator_id else auth.uid() end
   );
-  select r.* into v_chat from private.release_chats(array[p_chat_id], coalesce(nullif(p_reason, ''), 'manual')) r;
+  select r.* into v_chat from private.release_chats(array[p_chat_id], v_kind, p_reason) r;
   return v_chat;
 end
 $$;
@@ -197,7 +200,7 @@ begin
     if v_kind not in ('admin', 'service') and v_chat.real_user_id is distinct from auth.uid() then
       perform private.require_holder(v_chat, private.require_operator());
     end if;
-    perform private.set_cause(coalesce(nullif(p_reason, ''), 'completed'));
+    perform private.set_cause('completed', p_reason);
     update public.chats c
     set chat_state = 'completed', assigned_operator_id = null
     where c.id = p_chat_id

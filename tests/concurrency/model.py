@@ -135,23 +135,25 @@ class Model:
         self.require_active(operator)
         if not new.has_hand():
             raise Refused("operator_at_capacity")
+        # One moment: who of two has been free longest is then decided by their ids.
+        now = self.now()
         if chat.holder is not None:
-            self.end_hold(chat, reason)
+            self.end_hold(chat, reason, now)
         # The place that he gives it back to, if he gives it back.
         if chat.owed_since is not None and chat.waiting_since is not None:
             chat.owed_since = chat.waiting_since
         chat.state, chat.holder, chat.last_operator = ASSIGNED, operator, operator
         chat.waiting_since = chat.let_go_by = None
-        chat.holds.append(Hold(operator, self.now()))
+        chat.holds.append(Hold(operator, now))
         new.held += 1
-        new.free_since = self.now()
+        new.free_since = now
         self.freed.append(operator)
 
-    def end_hold(self, chat: Chat, reason: str) -> None:
+    def end_hold(self, chat: Chat, reason: str, now: int) -> None:
         assert chat.holder is not None
         old = self.operators[chat.holder]
         old.held -= 1
-        old.free_since = self.now()
+        old.free_since = now
         self.freed.append(chat.holder)
         chat.holds[-1].reason = reason
         chat.holder = None
@@ -168,12 +170,12 @@ class Model:
 
     def release(self, chat_id: UUID, reason: str) -> None:
         chat = self.chats[chat_id]
-        operator = chat.holder
-        self.end_hold(chat, reason)
+        operator, now = chat.holder, self.now()
+        self.end_hold(chat, reason, now)
         if chat.owed_since is None and chat.was_answered:
             self.settle(chat, ANSWERED)
         else:
-            self.enqueue(chat_id, self.now() if chat.owed_since is None else chat.owed_since)
+            self.enqueue(chat_id, now if chat.owed_since is None else chat.owed_since)
             chat.let_go_by = operator
 
     # Automatic assignment, at the end of a step
@@ -262,7 +264,7 @@ class Model:
         operator.answered_chats.add(chat_id)
         chat.holds[-1].active_at = self.now()
         if chat.handling == "turn":
-            self.end_hold(chat, "replied")
+            self.end_hold(chat, "replied", self.now())
         self.settle(chat, ANSWERED if chat.handling == "turn" else ASSIGNED)
 
     def types(self, operator: UUID, chat_id: UUID) -> None:
@@ -334,7 +336,7 @@ class Model:
     def completes(self, chat_id: UUID, reason: str = "completed") -> None:
         chat = self.chats[chat_id]
         if chat.holder is not None:
-            self.end_hold(chat, reason)
+            self.end_hold(chat, reason, self.now())
         self.settle(chat, COMPLETED)
 
     def operator_completes(self, operator: UUID, chat_id: UUID) -> None:
@@ -376,7 +378,7 @@ class Model:
             raise Refused("transition_refused")
         chat.was_answered = True
         if chat.state == ASSIGNED:
-            self.end_hold(chat, "sql")
+            self.end_hold(chat, "sql", self.now())
             self.settle(chat, ANSWERED)
 
     def plainly_replied(self, chat_id: UUID) -> None:

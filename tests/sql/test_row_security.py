@@ -716,7 +716,7 @@ def test_a_setting_of_the_session_makes_nobody_the_service(house: House) -> None
     kim = house["kim"]
     with kim.transaction() as connection:
         for name, value in (
-            ("baton.reason", "idle"),
+            ("baton.kind", "idle"),
             ("baton.sides", "qf"),
             ("baton.now", "2999-01-01"),
             ("request.jwt.claim.role", "service_role"),

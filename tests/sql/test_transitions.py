@@ -681,6 +681,29 @@ def test_what_was_said_of_a_move_stands_in_the_history(cast: MakeCast) -> None:
     assert c.world.last_change(c.chat)["note"] is None
 
 
+@pytest.mark.parametrize("word", ["idle", "replied", "auto", "transferred"])
+def test_a_reason_that_somebody_gives_is_a_word_and_no_event(cast: MakeCast, word: str) -> None:
+    c = cast(ASSIGNED)
+    before = c.world.stats(c.ana)
+    c.ana.call("release_and_reassign_chat", p_chat_id=c.chat, p_reason=word)
+    assert c.world.last_change(c.chat)["actor_id"] == c.ana.id
+    c.ada.reassigns(c.chat, c.ana)
+    c.customer.call("complete_chat", p_chat_id=c.chat, p_reason=word)
+    assert (c.world.last_change(c.chat)["reason"], c.world.last_change(c.chat)["actor_id"]) == (word, c.customer.id)
+    assert c.world.stats(c.ana) == before
+    assert c.world.owner.rows("select 1 from chat_assignments where last_replied_at is not null") == []
+
+
+@pytest.mark.parametrize(
+    "change", ["last_seq = 50", "replied_seq = 1", "owed_since = null", "let_go_by = last_operator_id"]
+)
+def test_what_messages_derive_in_a_chat_is_not_written_by_hand(world: World, change: str) -> None:
+    ana = world.operator()
+    world.chat(ASSIGNED, ana)
+    with world.refused("PT409", "transition_refused"):
+        world.owner.does(f"update chats set {change} where true")
+
+
 # Plain updates: which changes of state there are
 
 
