@@ -51,7 +51,7 @@ def logins(count: int, secret: str) -> list[Login]:
 
 def ensure(connection: Connection[Any], people: list[Login]) -> None:
     """Make those who are not there yet, as `flask add-operator` does. Raises StaffError."""
-    if loader.State.read(connection).has_foreign_auth:
+    if loader.State.read(connection).is_supabase:
         raise StaffError("the login is Supabase's here; the demo needs operators of Baton's own login")
     found = connection.execute("select email from public.operators where email like '%@demo.baton.example'")
     known = {email for (email,) in found}

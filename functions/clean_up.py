@@ -1,4 +1,4 @@
-"""Removes what is no longer needed: full rate buckets and ended sign-ins."""
+"""Removes what is no longer needed: rate buckets that nobody uses and ended sign-ins."""
 
 from datetime import timedelta
 from typing import Any

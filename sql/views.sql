@@ -1,13 +1,14 @@
 -- What admins read. Views run with the rights of the reader: row level security makes an admin see
--- everything, an operator his own rows, a customer nothing.
+-- everything, an operator his own rows, a customer nothing. The clock and the time zone are asked for
+-- once a query, in a select of their own, not once a row.
 
 drop view if exists public.chat_state_summary;
 create view public.chat_state_summary with (security_invoker = true) as
 select
   s.chat_state,
   count(c.id) as chat_count,
-  max(extract(epoch from private.now() - c.state_since))::double precision as oldest_seconds,
-  avg(extract(epoch from private.now() - c.state_since))::double precision as average_seconds
+  max(extract(epoch from (select private.now()) - c.state_since))::double precision as oldest_seconds,
+  avg(extract(epoch from (select private.now()) - c.state_since))::double precision as average_seconds
 from (values (1, 'waiting_assignment'), (2, 'assigned'), (3, 'waiting_real_user_reply'), (4, 'completed')) as s (rank, chat_state)
 left join public.chats c on c.chat_state = s.chat_state
 group by s.rank, s.chat_state
@@ -21,7 +22,7 @@ select
   c.id as chat_id,
   c.priority,
   c.waiting_since,
-  extract(epoch from private.now() - c.waiting_since)::double precision as wait_seconds,
+  extract(epoch from (select private.now()) - c.waiting_since)::double precision as wait_seconds,
   c.last_operator_id
 from public.chats c
 where c.chat_state = 'waiting_assignment'
@@ -31,7 +32,7 @@ comment on view public.assignment_queue is 'The queue in its order.';
 drop view if exists public.operator_assignment_history;
 create view public.operator_assignment_history with (security_invoker = true) as
 with reasons as (
-  select a.operator_id, coalesce(a.release_reason, 'active') as reason, a.assigned_at > private.now() - interval '24 hours' as is_recent, count(*) as holds
+  select a.operator_id, coalesce(a.release_reason, 'active') as reason, a.assigned_at > (select private.now()) - interval '24 hours' as is_recent, count(*) as holds
   from public.chat_assignments a
   group by 1, 2, 3
 ), by_reason as (
@@ -70,7 +71,7 @@ create view public.operator_performance with (security_invoker = true) as
 with replies as (
   select
     m.sender_id as operator_id,
-    private.local_date(m.created_at) as date,
+    (m.created_at at time zone (select private.time_zone()))::date as date,
     extract(epoch from m.created_at - m.owed_since)::double precision as seconds,
     m.seq = (select min(f.seq) from public.messages f where f.chat_id = m.chat_id and f.sender_type = 'operator') as is_first
   from public.messages m

@@ -427,6 +427,19 @@ def test_schema_auth_of_supabase_is_left_alone(empty_database: Database, folder:
     assert empty_database.value("select to_regclass('auth.users')") is not None
 
 
+def test_a_strangers_schema_auth_is_neither_used_nor_dropped(empty_database: Database, folder: FolderMaker) -> None:
+    empty_database.rows("create schema auth")
+    empty_database.rows("create table auth.tokens (id integer)")
+    with pytest.raises(loader.LoadError, match="schema auth"):
+        loader.load(empty_database.url, folder())
+    assert loader.unload(empty_database.url, folder()) == []
+    assert empty_database.value("select to_regclass('auth.tokens') is not null")
+
+
+def test_unloading_where_nothing_was_loaded_does_nothing(empty_database: Database) -> None:
+    assert loader.unload(empty_database.url) == []
+
+
 @pytest.mark.parametrize(("version", "encoding", "message"), [
     (140011, "UTF8", "Postgres 15 to 18 is needed, the database is a Postgres 14"),
     (160002, "SQL_ASCII", "the database must have the encoding UTF8, not SQL_ASCII"),

@@ -77,7 +77,7 @@ def run_job(name: str) -> None:
 def add_operator(email: str, name: str, role: str, password: str | None, user_id: UUID | None) -> None:
     """Add an operator who can sign in."""
     with _database() as url, loader.connect(url, "baton add-operator") as connection, connection.transaction():
-        if loader.State.read(connection).has_foreign_auth:
+        if loader.State.read(connection).is_supabase:
             if user_id is None:
                 raise click.UsageError("the login is Supabase's here: make the user there and give his --id")
         else:

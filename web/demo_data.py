@@ -41,7 +41,7 @@ def load_if_empty(url: str, folder: Path = loader.SQL_FOLDER) -> bool:
             if not row or not row[0]:
                 return False
             file.run(connection)
-            if not loader.State.read(connection).has_foreign_auth:
+            if not loader.State.read(connection).is_supabase:
                 _make_logins(connection)
     except SqlError as error:
         raise loader.LoadError(str(error)) from None

@@ -86,10 +86,15 @@ class Source:
 class State:
     """What a database says about what is loaded in it."""
 
-    has_foreign_auth: bool
+    auth: str  # whose the schema `auth` is: nobody's (there is none), ours, supabase's, or a stranger's
     applied: dict[str, tuple[str, str]] = field(default_factory=dict)  # version: (name, hash)
     code: str | None = None
     things: set[Thing] = field(default_factory=set)
+
+    @property
+    def is_supabase(self) -> bool:
+        """Whether the login is Supabase's."""
+        return self.auth == "supabase"
 
     @classmethod
     def read(cls, connection: Connection[Any]) -> Self:
@@ -97,13 +102,17 @@ class State:
         row = connection.execute(
             """
             select to_regclass('private.loaded_objects') is not null,
-              to_regclass('auth.users') is not null
-              and coalesce(obj_description(to_regnamespace('auth'), 'pg_namespace'), '') not like %s
+              case
+                when to_regnamespace('auth') is null then 'nobody'
+                when obj_description(to_regnamespace('auth'), 'pg_namespace') like %s then 'ours'
+                when to_regclass('auth.users') is not null then 'supabase'
+                else 'stranger'
+              end
             """,
             (f"{SHIM_MARK}%",),
         ).fetchone()
         assert row is not None
-        state = cls(has_foreign_auth=row[1])
+        state = cls(auth=row[1])
         if row[0]:
             migrations = connection.execute("select version, name, sha256 from private.schema_migrations")
             state.applied = {version: (name, sha256) for version, name, sha256 in migrations}
@@ -213,13 +222,16 @@ def _begin(connection: Connection[Any]) -> None:
 
 def _load(connection: Connection[Any], source: Source) -> Loaded:
     state = State.read(connection)
+    if state.auth == "stranger":
+        raise LoadError("the database has a schema auth of its own, where Baton needs Supabase's or its stand-in")
+    has_shim = not state.is_supabase
     pending = _pending(source, state)
-    code_hash = source.hash(with_shim=not state.has_foreign_auth)
+    code_hash = source.hash(with_shim=has_shim)
     if not pending and state.code == code_hash:
         return Loaded([], code=False)
 
     SqlFile.read(_BOOKKEEPING, _BOOKKEEPING.parent).run(connection)
-    if not state.has_foreign_auth:
+    if has_shim:
         for file in source.shim:
             file.run(connection)
     if pending:
@@ -284,7 +296,7 @@ def _unload(connection: Connection[Any], source: Source, to: str) -> list[str]:
     if state.applied:
         connection.execute("select private.record_code(null, %s::jsonb)", (json.dumps(sorted(code)),))
     if not to:
-        if not state.has_foreign_auth:
+        if state.auth == "ours":
             for file in source.shim_rollback:
                 file.run(connection)
         _forget_everything(connection)

@@ -270,6 +270,7 @@ begin
     p_chat.priority := null;
     p_chat.ip_address := null;
     p_chat.let_go_by := null;
+    p_chat.state_since := null;  -- changes with the holder
   end if;
   return p_chat;
 end

@@ -27,6 +27,9 @@ set search_path = ''
 as $$
 begin
   new.created_at := coalesce(new.created_at, private.now());
+  new.last_seq := 0;
+  new.replied_seq := 0;
+  new.let_go_by := null;
   if new.chat_state = 'waiting_assignment' then
     new.waiting_since := coalesce(new.waiting_since, new.created_at);
     new.owed_since := coalesce(new.owed_since, new.waiting_since);
@@ -155,8 +158,14 @@ as $$
 declare
   v_kind text := coalesce(nullif(current_setting('baton.kind', true), ''), 'sql');
   v_note text := nullif(current_setting('baton.note', true), '');
-  -- Of a release and of an end, what was said is the reason.
-  v_reason text := case when v_kind in ('manual', 'completed') then coalesce(v_note, v_kind) else v_kind end;
+  -- Of a release and of an end, what was said is the reason, unless it would pass for another event.
+  v_reason text := case
+    when v_kind in ('manual', 'completed') and v_note not in (
+      'replied', 'completed', 'manual', 'transferred', 'reassigned', 'idle', 'gone', 'deactivated', 'customer_idle',
+      'auto', 'assigned', 'taken', 'created', 'reopened', 'real_user_wrote', 'sql'
+    ) then v_note
+    else v_kind
+  end;
   v_from_state text;
   v_from_operator_id uuid;
   v_from_waiting_since timestamptz;
@@ -452,7 +461,8 @@ comment on function public.get_chat(uuid) is 'One chat that the caller may see; 
 revoke execute on function public.get_chat(uuid) from public, anon;
 grant execute on function public.get_chat(uuid) to authenticated, service_role;
 
--- One query a kind of caller: each can use an index of its own, where one query for all could not.
+-- One query a kind of caller, and for an operator two: each can use an index of its own, where one
+-- query for all could not. Whoever holds a chat has a row in chat_assignments.
 create or replace function private.list_chats(p_chat_state text, p_cursor uuid, p_limit integer)
 returns setof public.chats
 language plpgsql
@@ -479,14 +489,25 @@ begin
       limit p_limit;
   elsif v_kind = 'operator' then
     return query
-      select c.* from public.chats c
-      where (p_chat_state is null or c.chat_state = p_chat_state)
-        and (v_from is null or (c.created_at, c.id) < (v_from, p_cursor))
-        and (
-          c.chat_state = 'waiting_assignment' or c.assigned_operator_id = auth.uid()
-          or exists (select from public.chat_assignments a where a.operator_id = auth.uid() and a.chat_id = c.id)
-        )
-      order by c.created_at desc, c.id desc
+      (
+        select c.* from public.chats c
+        where c.chat_state = 'waiting_assignment'
+          and (p_chat_state is null or c.chat_state = p_chat_state)
+          and (v_from is null or (c.created_at, c.id) < (v_from, p_cursor))
+        order by c.created_at desc, c.id desc
+        limit p_limit
+      )
+      union all
+      (
+        select c.* from public.chats c
+        where c.id in (select a.chat_id from public.chat_assignments a where a.operator_id = auth.uid())
+          and c.chat_state <> 'waiting_assignment'
+          and (p_chat_state is null or c.chat_state = p_chat_state)
+          and (v_from is null or (c.created_at, c.id) < (v_from, p_cursor))
+        order by c.created_at desc, c.id desc
+        limit p_limit
+      )
+      order by created_at desc, id desc
       limit p_limit;
   else
     return query

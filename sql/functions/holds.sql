@@ -222,7 +222,7 @@ security invoker
 set search_path = ''
 as $$ select private.complete_chat(p_chat_id, p_reason) $$;
 
-comment on function public.complete_chat(uuid, text) is 'Ends a chat; one that is completed stays as it is. Holder, its customer, admins, the service. Refuses: not_signed_in, chat_not_found, chat_not_assigned, not_the_holder, operator_inactive, content_too_long.';
+comment on function public.complete_chat(uuid, text) is 'Ends a chat; one that is completed stays as it is. Holder, its customer, admins, the service. Refuses: not_signed_in, chat_not_found, chat_not_assigned, not_the_holder, content_too_long.';
 revoke execute on function public.complete_chat(uuid, text) from public, anon;
 grant execute on function public.complete_chat(uuid, text) to authenticated, service_role;
 

@@ -105,8 +105,9 @@ revoke execute on function public.get_queue_position(uuid) from public, anon;
 grant execute on function public.get_queue_position(uuid) to authenticated, service_role;
 
 -- Section 2 of the specification as queries. Constraints and triggers hold all of it; this is how an
--- admin, and every concurrent test, can see that they do.
-create or replace function private.broken_invariants()
+-- admin, and every concurrent test, can see that they do. First what concerns single chats and their
+-- holds, which costs little; then counts and numbers, for which all history is read.
+create or replace function private.broken_holds()
 returns table (invariant text, chat_id uuid, operator_id uuid, detail text)
 language sql
 stable
@@ -127,7 +128,7 @@ as $$
   select 'open_assignment_names_holder', a.chat_id, a.operator_id, c.chat_state
   from public.chat_assignments a
   join public.chats c on c.id = a.chat_id
-  where a.released_at is null and a.operator_id is distinct from c.assigned_operator_id
+  where a.open_chat_id is not null and a.operator_id is distinct from c.assigned_operator_id
   union all
   select 'waiting_reply_has_operator_replied_at', c.id, null, null
   from public.chats c
@@ -136,6 +137,24 @@ as $$
   select 'waiting_is_in_queue', c.id, null, c.chat_state
   from public.chats c
   where (c.chat_state = 'waiting_assignment') <> (c.waiting_since is not null)
+  union all
+  select 'hold_has_activity', coalesce(c.id, a.chat_id), c.assigned_operator_id, null
+  from (select * from public.chats h where h.chat_state = 'assigned') c
+  full join public.operator_activity a on a.chat_id = c.id and a.operator_id = c.assigned_operator_id
+  where c.id is null or a.chat_id is null
+$$;
+
+comment on function private.broken_holds() is 'What contradicts section 2 in a chat and its hold; no rows when all is well.';
+revoke execute on function private.broken_holds() from public, anon, authenticated, service_role;
+
+create or replace function private.broken_invariants()
+returns table (invariant text, chat_id uuid, operator_id uuid, detail text)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select * from private.broken_holds()
   union all
   select 'held_is_counted', null, l.operator_id, format('counted %s, holds %s', l.held, count(c.id))
   from private.operator_load l
@@ -147,11 +166,6 @@ as $$
   from public.operators o
   left join private.operator_load l on l.operator_id = o.id
   where l.operator_id is null or l.held > l.capacity or l.capacity <> case when o.is_active then o.capacity else 0 end
-  union all
-  select 'hold_has_activity', coalesce(c.id, a.chat_id), c.assigned_operator_id, null
-  from (select * from public.chats h where h.chat_state = 'assigned') c
-  full join public.operator_activity a on a.chat_id = c.id and a.operator_id = c.assigned_operator_id
-  where c.id is null or a.chat_id is null
   union all
   select 'seq_without_gaps', c.id, null, format('last_seq %s, %s messages up to %s', c.last_seq, count(m.id), max(m.seq))
   from public.chats c
@@ -167,7 +181,7 @@ as $$
   where h.to_state is distinct from c.chat_state
 $$;
 
-comment on function private.broken_invariants() is 'What contradicts section 2; no rows when all is well.';
+comment on function private.broken_invariants() is 'What contradicts section 2; no rows when all is well. Reads every chat and message.';
 revoke execute on function private.broken_invariants() from public, anon, authenticated, service_role;
 
 create or replace function private.check_invariants()
@@ -194,7 +208,7 @@ security invoker
 set search_path = ''
 as $$ select * from private.check_invariants() $$;
 
-comment on function public.check_invariants() is 'A row for each thing that contradicts the rules; none when they hold. Reads every chat and message. Admins, the service. Refuses: not_signed_in, not_allowed.';
+comment on function public.check_invariants() is 'A row for each thing that contradicts the rules; none when they hold. Reads every chat and message. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive.';
 revoke execute on function public.check_invariants() from public, anon;
 grant execute on function public.check_invariants() to authenticated, service_role;
 
@@ -234,7 +248,7 @@ begin
       where not o.is_active
       union all
       select distinct a.id, 'invariant_broken'
-      from active a join private.broken_invariants() b on b.chat_id = a.id
+      from active a join private.broken_holds() b on b.chat_id = a.id
     )
     select a.id, a.chat_state, a.began, round((extract(epoch from v_now - a.began) / 3600)::numeric, 3), a.assigned_operator_id, f.what
     from found f join active a on a.id = f.id

@@ -190,7 +190,7 @@ security invoker
 set search_path = ''
 as $$ select private.register_operator(p_id, p_name, p_email, p_role) $$;
 
-comment on function public.register_operator(uuid, text, text, text) is 'Makes an operator for a login; p_id is the login''s id. He starts offline. Admins, the service. Refuses: not_signed_in, not_allowed; a known id or email (23505), an unknown role (23514).';
+comment on function public.register_operator(uuid, text, text, text) is 'Makes an operator for a login; p_id is the login''s id. He starts offline. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive; a known id or email (23505), an unknown role (23514).';
 revoke execute on function public.register_operator(uuid, text, text, text) from public, anon;
 grant execute on function public.register_operator(uuid, text, text, text) to authenticated, service_role;
 

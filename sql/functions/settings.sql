@@ -12,6 +12,18 @@ comment on function private.setting(text) is 'The value of a setting as text; nu
 revoke execute on function private.setting(text) from public, anon, authenticated;
 grant execute on function private.setting(text) to service_role;
 
+create or replace function private.time_zone()
+returns text
+language sql
+stable
+security definer
+set search_path = ''
+as $$ select private.setting('time_zone') $$;
+
+comment on function private.time_zone() is 'The organisation''s time zone.';
+revoke execute on function private.time_zone() from public, anon;
+grant execute on function private.time_zone() to authenticated, service_role;
+
 -- The day of the statistics, in the organisation's time zone.
 create or replace function private.local_date(p_at timestamptz)
 returns date
@@ -19,11 +31,10 @@ language sql
 stable
 security definer
 set search_path = ''
-as $$ select (p_at at time zone private.setting('time_zone'))::date $$;
+as $$ select (p_at at time zone private.time_zone())::date $$;
 
 comment on function private.local_date(timestamptz) is 'The date of this time in the organisation''s time zone.';
-revoke execute on function private.local_date(timestamptz) from public, anon;
-grant execute on function private.local_date(timestamptz) to authenticated, service_role;
+revoke execute on function private.local_date(timestamptz) from public, anon, authenticated, service_role;
 
 -- A setting that does not parse would break every call that reads it: refuse it when it is written.
 create or replace function private.tg_settings__check_value()
@@ -87,6 +98,6 @@ security invoker
 set search_path = ''
 as $$ select private.set_setting(p_name, p_value) $$;
 
-comment on function public.set_setting(text, jsonb) is 'Changes a setting and returns it. Admins and the service. Refuses: not_signed_in, not_allowed, setting_not_found, invalid_argument.';
+comment on function public.set_setting(text, jsonb) is 'Changes a setting and returns it. Admins and the service. Refuses: not_signed_in, not_allowed, operator_inactive, setting_not_found, invalid_argument.';
 revoke execute on function public.set_setting(text, jsonb) from public, anon;
 grant execute on function public.set_setting(text, jsonb) to authenticated, service_role;

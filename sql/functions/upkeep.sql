@@ -106,6 +106,6 @@ begin
 end
 $$;
 
-comment on function private.run_clean_up() is 'Removes full rate buckets and ended logins; returns how many rows. A job of the service.';
+comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, and ended logins; returns how many rows. A job of the service.';
 revoke execute on function private.run_clean_up() from public, anon, authenticated;
 grant execute on function private.run_clean_up() to service_role;

@@ -58,3 +58,8 @@ insert into public.settings (name, value, kind, description) values
   ('default_handling', '"turn"', 'handling', 'How a new chat is handled: turn or session'),
   ('rate_limit_per_minute', '600', 'number', 'Requests a minute that one user may make in the long run; 0: no limit'),
   ('rate_limit_burst', '200', 'number', 'Requests that one user may make at once');
+
+comment on table public.real_users is 'Customers. The id is the sub of the token; the row is made when he first writes.';
+comment on table public.fictional_users is 'Personas: names and faces under which a team answers.';
+comment on table public.operators is 'Who answers, and admins. The id is the sub of the token.';
+comment on table public.settings is 'What an admin may change while everything runs; changed with set_setting.';

@@ -98,3 +98,8 @@ create table public.read_marks (
   read_at timestamptz not null,
   primary key (chat_id, reader_id)
 );
+
+comment on table public.chats is 'One row a conversation: the one truth about its state and holder.';
+comment on table public.messages is 'What was written, numbered by seq without gaps in each chat.';
+comment on table public.message_revisions is 'What a message said before it was edited or deleted; for admins.';
+comment on table public.read_marks is 'How far each reader has read each chat; written by mark_read.';

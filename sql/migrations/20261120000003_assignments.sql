@@ -102,3 +102,8 @@ from public.operators o;
 alter table public.chats add constraint chats_assigned_has_open_hold
   foreign key (id, assigned_operator_id) references public.chat_assignments (open_chat_id, open_operator_id)
   deferrable initially deferred;
+
+comment on table public.chat_assignments is 'Holds: one operator having one chat for a time. Follows from chats.';
+comment on table public.operator_activity is 'A row per open hold: when its operator last did something. Follows from chats.';
+comment on table public.operator_stats is 'Counts per operator and day. Follows from messages and holds.';
+comment on table public.chat_history is 'Every change of state or holder. Follows from chats, and is never rewritten.';

@@ -178,7 +178,7 @@ class Caller:
                 "is_active = true",
                 "is_active = false",
                 "capacity = 3",
-                f"is_active = false, email = '{self._id()}@baton.example'",
+                f"is_active = false, email = id || '{self._id()}@baton.example'",
             ]
         )
         some = "', '".join(str(operator) for operator in self._random.sample(OPERATORS, 2))

@@ -457,7 +457,7 @@ def test_the_sql_surface_does_what_the_model_does(arena: Database) -> None:
     run_state_machine_as_test(
         machine_for(arena),
         settings=settings(
-            max_examples=100,
+            max_examples=80,
             stateful_step_count=40,
             derandomize=True,
             deadline=None,

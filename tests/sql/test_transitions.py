@@ -689,7 +689,9 @@ def test_a_reason_that_somebody_gives_is_a_word_and_no_event(cast: MakeCast, wor
     assert c.world.last_change(c.chat)["actor_id"] == c.ana.id
     c.ada.reassigns(c.chat, c.ana)
     c.customer.call("complete_chat", p_chat_id=c.chat, p_reason=word)
-    assert (c.world.last_change(c.chat)["reason"], c.world.last_change(c.chat)["actor_id"]) == (word, c.customer.id)
+    last = c.world.last_change(c.chat)
+    assert (last["reason"], last["note"], last["actor_id"]) == ("completed", word, c.customer.id)
+    assert [reason for _, reason in c.world.holds(c.chat)] == ["manual", "completed"]
     assert c.world.stats(c.ana) == before
     assert c.world.owner.rows("select 1 from chat_assignments where last_replied_at is not null") == []
 
