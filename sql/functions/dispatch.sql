@@ -27,34 +27,39 @@ $$;
 comment on function private.note_side(text) is 'Notes that this transaction brings a chat (q) or frees a hand (f).';
 revoke execute on function private.note_side(text) from public, anon, authenticated, service_role;
 
--- Waits until no transaction of the other side is between its look and its commit. A transaction that
--- passed on one side and then finds itself on both does not wait for the stronger lock, which another
--- such one would too: what it may miss is left to the sweep.
+-- Waits until no transaction of the other side is between its look and its commit.
+--
+-- Not for ever: with `skip locked` Postgres still waits when a row's lock is given up at the very
+-- moment and somebody else has its new version. A transaction that waits so behind the gate, for a chat
+-- of one that waits before the gate, would be a deadlock; so the wait ends before deadlock_timeout. A
+-- transaction that passed on one side and then finds itself on both does not wait at all for the
+-- stronger lock, which another such one would too. What is missed then is left to the sweep.
 create or replace function private.pass_gate()
 returns void
 language plpgsql
 volatile
 security definer
 set search_path = ''
+set lock_timeout = '800ms'
 as $$
 declare
   v_sides text := coalesce(current_setting('baton.sides', true), '');
   v_passed text := coalesce(current_setting('baton.passed', true), '');
 begin
   perform set_config('baton.passed', v_sides, true);
-  if v_passed = '' and v_sides = 'q' then
-    lock table private.gate in share mode;
-  elsif v_passed = '' and v_sides = 'f' then
-    lock table private.gate in row exclusive mode;
-  elsif v_passed = '' then
-    lock table private.gate in share row exclusive mode;
-  elsif v_passed <> v_sides then
-    begin
+  begin
+    if v_passed = '' and v_sides = 'q' then
+      lock table private.gate in share mode;
+    elsif v_passed = '' and v_sides = 'f' then
+      lock table private.gate in row exclusive mode;
+    elsif v_passed = '' then
+      lock table private.gate in share row exclusive mode;
+    elsif v_passed <> v_sides then
       lock table private.gate in share row exclusive mode nowait;
-    exception when lock_not_available then
-      null;
-    end;
-  end if;
+    end if;
+  exception when lock_not_available then
+    null;
+  end;
 end
 $$;
 

@@ -182,9 +182,11 @@ class Caller:
             ]
         )
         some = "', '".join(str(operator) for operator in self._random.sample(OPERATORS, 2))
-        # In the order of ids: statements that lock rows of a table in two orders deadlock anywhere.
-        in_order = f"select id from operators where id in ('{some}') order by id for no key update"
-        return as_owner(f"update operators set {change} where id in ({in_order})")
+        # Locked in the order of ids first: statements that lock rows of a table in two orders deadlock anywhere.
+        return as_owner(
+            f"select id from operators where id in ('{some}') order by id for no key update;"
+            f"update operators set {change} where id in ('{some}')"
+        )
 
     def _moves_by_plain_sql(self) -> str:
         change = self._random.choice(
