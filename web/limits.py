@@ -19,7 +19,7 @@ def _of_all_requests() -> str:
 limiter = Limiter(
     get_remote_address,
     application_limits=[_of_all_requests],
-    strategy="sliding-window-counter",
+    strategy="moving-window",
     storage_uri="memory://",
 )
 
