@@ -54,7 +54,7 @@ language sql
 stable
 security definer
 set search_path = ''
-as $$ select exists (select from public.operators o where o.id = auth.uid() and o.is_active) $$;
+as $$ select exists (select from public.operators o where o.id = (select auth.uid()) and o.is_active) $$;
 
 comment on function private.is_operator() is 'True when the caller is an active operator or admin. Policies ask it first.';
 revoke execute on function private.is_operator() from public, anon;
@@ -66,7 +66,7 @@ language sql
 stable
 security definer
 set search_path = ''
-as $$ select exists (select from public.operators o where o.id = auth.uid() and o.is_active and o.role = 'admin') $$;
+as $$ select exists (select from public.operators o where o.id = (select auth.uid()) and o.is_active and o.role = 'admin') $$;
 
 comment on function private.is_admin() is 'True when the caller is an active admin.';
 revoke execute on function private.is_admin() from public, anon;
@@ -82,6 +82,7 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_id uuid := auth.uid();  -- asked once: in a query it could be asked for every row
   v_kind text;
 begin
   -- Most callers by far run as authenticated: that they are not the service needs no look-up.
@@ -90,8 +91,8 @@ begin
   end if;
   select case when not o.is_active then 'inactive' else o.role end into v_kind
   from public.operators o
-  where o.id = auth.uid();
-  return coalesce(v_kind, case when auth.uid() is null then 'anonymous' else 'customer' end);
+  where o.id = v_id;
+  return coalesce(v_kind, case when v_id is null then 'anonymous' else 'customer' end);
 end
 $$;
 
@@ -106,11 +107,13 @@ stable
 security definer
 set search_path = ''
 as $$
+declare
+  v_id uuid := auth.uid();
 begin
-  if auth.uid() is null then
+  if v_id is null then
     perform private.refuse('not_signed_in');
   end if;
-  return auth.uid();
+  return v_id;
 end
 $$;
 

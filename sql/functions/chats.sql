@@ -500,7 +500,7 @@ begin
       union all
       (
         select c.* from public.chats c
-        where c.id in (select a.chat_id from public.chat_assignments a where a.operator_id = auth.uid())
+        where c.id in (select a.chat_id from public.chat_assignments a where a.operator_id = (select auth.uid()))
           and c.chat_state <> 'waiting_assignment'
           and (p_chat_state is null or c.chat_state = p_chat_state)
           and (v_from is null or (c.created_at, c.id) < (v_from, p_cursor))
@@ -513,7 +513,7 @@ begin
     return query
       select m.* from public.chats c
       cross join lateral private.masked(c) m
-      where c.real_user_id = auth.uid()
+      where c.real_user_id = (select auth.uid())
         and (p_chat_state is null or c.chat_state = p_chat_state)
         and (v_from is null or (c.created_at, c.id) < (v_from, p_cursor))
       order by c.created_at desc, c.id desc

@@ -237,7 +237,7 @@ begin
       select c.*, coalesce(c.waiting_since, c.assignment_time) as began
       from public.chats c
       where c.chat_state in ('waiting_assignment', 'assigned')
-        and (v_kind <> 'operator' or c.assigned_operator_id = auth.uid())
+        and (v_kind <> 'operator' or c.assigned_operator_id = (select auth.uid()))
     ), found as (
       select a.id, case a.chat_state when 'assigned' then 'assigned_too_long' else 'waiting_too_long' end as what
       from active a
