@@ -29,10 +29,10 @@ revoke execute on function private.note_side(text) from public, anon, authentica
 
 -- Waits until no transaction of the other side is between its look and its commit.
 --
--- Not for ever: with `skip locked` Postgres still waits when a row's lock is given up at the very
--- moment and somebody else has its new version. A transaction that waits so behind the gate, for a chat
--- of one that waits before the gate, would be a deadlock; so the wait ends before deadlock_timeout. A
--- transaction that passed on one side and then finds itself on both does not wait at all for the
+-- Not for ever: in a random load two commits were once seen to deadlock here. The likely cause, which
+-- was not reproduced: with `skip locked` Postgres may still wait when it follows a row to its newer
+-- version, and one that waits so behind the gate, for a chat of one that waits before it, closes the
+-- circle. The wait ends before deadlock_timeout. A transaction that passed on one side and then finds itself on both does not wait at all for the
 -- stronger lock, which another such one would too. What is missed then is left to the sweep.
 create or replace function private.pass_gate()
 returns void
