@@ -1,4 +1,4 @@
-"""Removes what is no longer needed: rate buckets that nobody uses and ended sign-ins."""
+"""Removes what is no longer needed: rate buckets that nobody uses, old events, ended connections and sign-ins."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Releases `session` chats whose customer has gone quiet: he has not written for the limit."""
+"""Releases `session` chats whose customer has gone quiet: neither written nor been connected for the limit."""
 
 from datetime import timedelta
 from typing import Any

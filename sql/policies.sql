@@ -203,4 +203,10 @@ alter table private.operator_load enable row level security;
 alter table private.gate enable row level security;
 alter table private.rate_buckets enable row level security;
 alter table private.jobs enable row level security;
-revoke all on private.operator_load, private.gate, private.rate_buckets, private.jobs from anon, authenticated, service_role;
+alter table private.events enable row level security;
+alter table private.epoch enable row level security;
+alter table private.relays enable row level security;
+alter table private.connections enable row level security;
+revoke all on private.operator_load, private.gate, private.rate_buckets, private.jobs,
+  private.events, private.epoch, private.relays, private.connections
+  from anon, authenticated, service_role;

@@ -17,6 +17,16 @@ create trigger _100_follow after update on public.operators
   referencing old table as old_rows new table as new_rows
   for each statement execute function private.tg_operators__follow();
 
+drop trigger if exists _900_note_deleted on public.operators;
+create trigger _900_note_deleted after delete on public.operators
+  for each row execute function private.tg_note_deleted_person();
+
+-- real_users
+
+drop trigger if exists _900_note_deleted on public.real_users;
+create trigger _900_note_deleted after delete on public.real_users
+  for each row execute function private.tg_note_deleted_person();
+
 -- chats: check and derive, then hold, history and hands, and at commit automatic assignment.
 -- Columns are named where a WHEN could stand too: it would be parsed anew by every statement, these
 -- tables' busiest ones included.
@@ -26,7 +36,8 @@ create trigger _100_derive_insert before insert on public.chats
   for each row execute function private.tg_chats__derive_insert();
 
 drop trigger if exists _050_guard_derived on public.chats;
-create trigger _050_guard_derived before update of last_seq, replied_seq, owed_since, let_go_by on public.chats
+create trigger _050_guard_derived
+  before update of last_seq, replied_seq, owed_since, let_go_by, event_seq, customer_event_seq on public.chats
   for each row execute function private.tg_chats__guard_derived();
 
 drop trigger if exists _100_derive_update on public.chats;
@@ -36,6 +47,11 @@ create trigger _100_derive_update before update of chat_state, assigned_operator
 drop trigger if exists _200_follow on public.chats;
 create trigger _200_follow after insert or update of chat_state, assigned_operator_id on public.chats
   for each row execute function private.tg_chats__follow();
+
+drop trigger if exists _300_note_update on public.chats;
+create trigger _300_note_update
+  after update of priority, handling, headline, context, fictional_user_id, waiting_since, ip_address, created_at on public.chats
+  for each row execute function private.tg_chats__note_update();
 
 drop trigger if exists _500_follow_load_insert on public.chats;
 create trigger _500_follow_load_insert after insert on public.chats
@@ -51,6 +67,11 @@ drop trigger if exists _500_follow_load_delete on public.chats;
 create trigger _500_follow_load_delete after delete on public.chats
   referencing old table as old_rows
   for each statement execute function private.tg_chats__follow_load_delete();
+
+drop trigger if exists _600_forget on public.chats;
+create trigger _600_forget after delete on public.chats
+  referencing old table as old_rows
+  for each statement execute function private.tg_chats__forget();
 
 drop trigger if exists _900_refuse_truncate on public.chats;
 create trigger _900_refuse_truncate before truncate on public.chats
@@ -90,6 +111,18 @@ create trigger _300_forgive after update of deleted_at on public.messages
   for each row
   when (old.deleted_at is null and new.deleted_at is not null and new.sender_type = 'real')
   execute function private.tg_messages__forgive();
+
+drop trigger if exists _400_note_revision on public.messages;
+create trigger _400_note_revision after update of content, deleted_at, metadata on public.messages
+  for each row execute function private.tg_messages__note_revision();
+
+-- read_marks
+
+drop trigger if exists _200_note_read on public.read_marks;
+create trigger _200_note_read after insert or update of seq on public.read_marks
+  for each row
+  when (new.seq > 0)
+  execute function private.tg_read_marks__note_read();
 
 -- chat_assignments
 
@@ -134,3 +167,9 @@ create constraint trigger _950_dispatch after insert or update on private.operat
   for each row
   when (new.is_auto and new.held < new.capacity)
   execute function private.tg_operator_load__dispatch();
+
+-- private.events: whoever writes one wakes the relays that sleep
+
+drop trigger if exists _500_ring on private.events;
+create trigger _500_ring after insert on private.events
+  for each statement execute function private.tg_events__ring();

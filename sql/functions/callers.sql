@@ -72,6 +72,27 @@ comment on function private.is_admin() is 'True when the caller is an active adm
 revoke execute on function private.is_admin() from public, anon;
 grant execute on function private.is_admin() to authenticated, service_role;
 
+-- What a person is to the rules.
+create or replace function private.kind_of(p_id uuid)
+returns text
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_kind text;
+begin
+  select case when not o.is_active then 'inactive' else o.role end into v_kind
+  from public.operators o
+  where o.id = p_id;
+  return coalesce(v_kind, case when p_id is null then 'anonymous' else 'customer' end);
+end
+$$;
+
+comment on function private.kind_of(uuid) is 'admin, operator, inactive (a deactivated operator), customer, or anonymous (null).';
+revoke execute on function private.kind_of(uuid) from public, anon, authenticated, service_role;
+
 -- What the caller is to the rules. The service is the service whoever it speaks for, except where a
 -- function asks for the person (private.require_person).
 create or replace function private.caller_kind()
@@ -81,18 +102,12 @@ stable
 security definer
 set search_path = ''
 as $$
-declare
-  v_id uuid := auth.uid();  -- asked once: in a query it could be asked for every row
-  v_kind text;
 begin
   -- Most callers by far run as authenticated: that they are not the service needs no look-up.
   if current_setting('role') <> 'authenticated' and private.is_service() then
     return 'service';
   end if;
-  select case when not o.is_active then 'inactive' else o.role end into v_kind
-  from public.operators o
-  where o.id = v_id;
-  return coalesce(v_kind, case when v_id is null then 'anonymous' else 'customer' end);
+  return private.kind_of(auth.uid());
 end
 $$;
 
@@ -187,6 +202,26 @@ revoke execute on function private.require_staff() from public, anon, authentica
 
 -- For operators: every waiting chat and each one that he holds or has held. Releasing a chat takes
 -- the right to write, not to read.
+create or replace function private.may_see(p_chat public.chats, p_person_id uuid, p_kind text)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return p_kind in ('service', 'admin') or p_chat.real_user_id is not distinct from p_person_id
+    or p_kind = 'operator' and (
+      p_chat.chat_state = 'waiting_assignment'
+      or p_chat.assigned_operator_id is not distinct from p_person_id
+      or exists (select from public.chat_assignments a where a.operator_id = p_person_id and a.chat_id = p_chat.id)
+    );
+end
+$$;
+
+comment on function private.may_see(public.chats, uuid, text) is 'Whether this person, who is of this kind (private.kind_of), may see this chat.';
+revoke execute on function private.may_see(public.chats, uuid, text) from public, anon, authenticated, service_role;
+
 create or replace function private.can_see_chat(p_chat public.chats)
 returns boolean
 language plpgsql
@@ -194,19 +229,8 @@ stable
 security definer
 set search_path = ''
 as $$
-declare
-  v_caller_id uuid := auth.uid();
-  v_kind text;
 begin
-  if p_chat.real_user_id = v_caller_id then
-    return true;
-  end if;
-  v_kind := private.caller_kind();
-  return v_kind in ('service', 'admin') or v_kind = 'operator' and (
-    p_chat.chat_state = 'waiting_assignment'
-    or p_chat.assigned_operator_id is not distinct from v_caller_id
-    or exists (select from public.chat_assignments a where a.operator_id = v_caller_id and a.chat_id = p_chat.id)
-  );
+  return private.may_see(p_chat, auth.uid(), private.caller_kind());
 end
 $$;
 
@@ -258,7 +282,51 @@ $$;
 comment on function private.lock_chat(uuid) is 'The chat, locked, if the caller may see it; else chat_not_found.';
 revoke execute on function private.lock_chat(uuid) from public, anon, authenticated, service_role;
 
--- A customer's rows never carry who works on them.
+-- A customer's rows never carry who works on them, nor what happened that was not for him.
+create or replace function private.for_customer(p_chat public.chats)
+returns public.chats
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  p_chat.assigned_operator_id := null;
+  p_chat.last_operator_id := null;
+  p_chat.priority := null;
+  p_chat.ip_address := null;
+  p_chat.let_go_by := null;
+  p_chat.state_since := null;  -- changes with the holder
+  if p_chat.fictional_user_id is not null then
+    p_chat.assignment_time := null;  -- so does this
+  end if;
+  p_chat.event_seq := p_chat.customer_event_seq;
+  p_chat.customer_event_seq := null;
+  return p_chat;
+end
+$$;
+
+comment on function private.for_customer(public.chats) is 'The chat as its customer may see it: staff-only columns are null, and event_seq is his.';
+revoke execute on function private.for_customer(public.chats) from public, anon, authenticated, service_role;
+
+create or replace function private.for_customer(p_message public.messages)
+returns public.messages
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  p_message.handled_by_operator_id := null;
+  if p_message.sender_type <> 'real' then
+    p_message.sender_id := null;
+    p_message.client_message_id := null;
+  end if;
+  return p_message;
+end
+$$;
+
+comment on function private.for_customer(public.messages) is 'The message as its customer may see it: who of the staff wrote or answers is null.';
+revoke execute on function private.for_customer(public.messages) from public, anon, authenticated, service_role;
+
 create or replace function private.masked(p_chat public.chats)
 returns public.chats
 language plpgsql
@@ -268,12 +336,7 @@ set search_path = ''
 as $$
 begin
   if private.caller_kind() in ('customer', 'inactive', 'anonymous') then
-    p_chat.assigned_operator_id := null;
-    p_chat.last_operator_id := null;
-    p_chat.priority := null;
-    p_chat.ip_address := null;
-    p_chat.let_go_by := null;
-    p_chat.state_since := null;  -- changes with the holder
+    return private.for_customer(p_chat);
   end if;
   return p_chat;
 end
@@ -291,11 +354,7 @@ set search_path = ''
 as $$
 begin
   if private.caller_kind() in ('customer', 'inactive', 'anonymous') then
-    p_message.handled_by_operator_id := null;
-    if p_message.sender_type <> 'real' then
-      p_message.sender_id := null;
-      p_message.client_message_id := null;
-    end if;
+    return private.for_customer(p_message);
   end if;
   return p_message;
 end

@@ -19,6 +19,20 @@ $$;
 comment on function private.set_cause(text, text) is 'Says what kind of event the next write to chats is, and what was said about it; set_cause('''') ends it.';
 revoke execute on function private.set_cause(text, text) from public, anon, authenticated, service_role;
 
+create or replace function private.cause_kind()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce(nullif(current_setting('baton.kind', true), ''), 'sql');
+end
+$$;
+
+comment on function private.cause_kind() is 'What kind of event the write that runs is; sql when nobody said.';
+revoke execute on function private.cause_kind() from public, anon, authenticated, service_role;
+
 create or replace function private.tg_chats__derive_insert()
 returns trigger
 language plpgsql
@@ -30,6 +44,8 @@ begin
   new.last_seq := 0;
   new.replied_seq := 0;
   new.let_go_by := null;
+  new.event_seq := (new.assigned_operator_id is not null)::integer;  -- its assignment
+  new.customer_event_seq := new.event_seq;
   if new.chat_state = 'waiting_assignment' then
     new.waiting_since := coalesce(new.waiting_since, new.created_at);
     new.owed_since := coalesce(new.owed_since, new.waiting_since);
@@ -78,10 +94,10 @@ set search_path = ''
 as $$
 begin
   if pg_trigger_depth() = 1
-    and (new.last_seq, new.replied_seq, new.owed_since, new.let_go_by)
-      is distinct from (old.last_seq, old.replied_seq, old.owed_since, old.let_go_by)
+    and (new.last_seq, new.replied_seq, new.owed_since, new.let_go_by, new.event_seq, new.customer_event_seq)
+      is distinct from (old.last_seq, old.replied_seq, old.owed_since, old.let_go_by, old.event_seq, old.customer_event_seq)
   then
-    perform private.refuse('transition_refused', 'last_seq, replied_seq, owed_since and let_go_by follow from messages and holds.');
+    perform private.refuse('transition_refused', 'last_seq, replied_seq, owed_since, let_go_by and the numbers of events follow from messages and holds.');
   end if;
   return new;
 end
@@ -103,6 +119,7 @@ declare
   v_now timestamptz := private.now();
   v_is_new_hold boolean := new.assigned_operator_id is not null
     and new.assigned_operator_id is distinct from old.assigned_operator_id;
+  v_event text;
 begin
   if new.chat_state = old.chat_state and new.assigned_operator_id is not distinct from old.assigned_operator_id then
     return new;
@@ -141,6 +158,16 @@ begin
     new.owed_since := null;
     new.replied_seq := new.last_seq;
   end if;
+
+  -- The number of the event that _200_follow writes.
+  v_event := private.chat_event(
+    old.chat_state, new.chat_state, old.assigned_operator_id, new.assigned_operator_id, private.cause_kind()
+  );
+  if v_event is not null then
+    new.event_seq := new.event_seq + 1;
+    new.customer_event_seq := new.customer_event_seq
+      + private.is_for_customer(v_event, old.assigned_operator_id, new.fictional_user_id)::integer;
+  end if;
   return new;
 end
 $$;
@@ -148,7 +175,7 @@ $$;
 comment on function private.tg_chats__derive_update() is 'Checks a change of state or holder (transition_refused) and fills what follows from it.';
 revoke execute on function private.tg_chats__derive_update() from public, anon, authenticated, service_role;
 
--- Writes down what happened: the hold that began, ended or moved, and the line of history.
+-- Writes down what happened: the hold that began, ended or moved, the line of history, the event.
 create or replace function private.tg_chats__follow()
 returns trigger
 language plpgsql
@@ -156,7 +183,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_kind text := coalesce(nullif(current_setting('baton.kind', true), ''), 'sql');
+  v_kind text := private.cause_kind();
   v_note text := nullif(current_setting('baton.note', true), '');
   -- Of a release and of an end, what was said is the reason, unless it would pass for another event.
   v_reason text := case
@@ -169,6 +196,8 @@ declare
   v_from_state text;
   v_from_operator_id uuid;
   v_from_waiting_since timestamptz;
+  v_event text := 'chat.created';  -- a signal, without a number
+  v_is_for_customer boolean;
 begin
   if tg_op = 'UPDATE' then
     if new.chat_state = old.chat_state and new.assigned_operator_id is not distinct from old.assigned_operator_id then
@@ -189,11 +218,29 @@ begin
       values (new.id, new.assigned_operator_id, new.assignment_time);
     end if;
   end if;
-  insert into public.chat_history (chat_id, at, actor_id, from_state, to_state, operator_id, reason, note)
-  values (
-    new.id, new.state_since, case when v_kind <> 'auto' then auth.uid() end, v_from_state, new.chat_state,
-    coalesce(new.assigned_operator_id, v_from_operator_id), v_reason, v_note
-  );
+  if tg_op = 'UPDATE' or new.assigned_operator_id is not null then
+    v_event := private.chat_event(v_from_state, new.chat_state, v_from_operator_id, new.assigned_operator_id, v_kind);
+    v_is_for_customer := private.is_for_customer(v_event, v_from_operator_id, new.fictional_user_id);
+  end if;
+  with written as (
+    insert into public.chat_history (chat_id, at, actor_id, from_state, to_state, operator_id, reason, note)
+    values (
+      new.id, new.state_since, case when v_kind <> 'auto' then auth.uid() end, v_from_state, new.chat_state,
+      coalesce(new.assigned_operator_id, v_from_operator_id), v_reason, v_note
+    )
+    returning id
+  )
+  insert into private.events (chat_id, event_seq, customer_event_seq, event, history_id, person_id, from_person_id)
+  select
+    new.id,
+    case when v_event <> 'chat.created' then new.event_seq end,
+    case when v_is_for_customer then new.customer_event_seq end,
+    v_event,
+    w.id,
+    coalesce(new.assigned_operator_id, v_from_operator_id),
+    case when new.assigned_operator_id is not null then v_from_operator_id end
+  from written w
+  where v_event is not null;
   if new.chat_state = 'waiting_assignment' then
     perform private.note_side('q');
   end if;
@@ -201,7 +248,7 @@ begin
 end
 $$;
 
-comment on function private.tg_chats__follow() is 'Keeps chat_assignments, operator_activity and chat_history with the chat.';
+comment on function private.tg_chats__follow() is 'Keeps chat_assignments, operator_activity, chat_history and the events with the chat.';
 revoke execute on function private.tg_chats__follow() from public, anon, authenticated, service_role;
 
 create or replace function private.end_hold(p_chat public.chats, p_reason text, p_is_reply boolean)

@@ -28,6 +28,7 @@ as $$
     ('transition_refused', 409, 'The chat cannot change in this way.', 'sql/README.md has the table of changes.'),
     ('client_message_id_reused', 409, 'This client_message_id was used for something else.', 'Make a new id for each message; repeat it only to retry the same one.'),
     ('conflict', 409, 'Somebody changed the same thing at the same moment.', 'Try again.'),
+    ('events_gone', 410, 'What happened since then is no longer known.', 'Fetch the chat and its messages afresh, and go on from its event_seq.'),
     ('too_large', 413, 'The context is too large.', 'A context has at most 16 kB.'),
     ('rate_limited', 429, 'Too many requests.', 'Wait a little.')
 $$;

@@ -378,13 +378,15 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_before timestamptz := private.now() - private.setting('customer_idle')::interval;
   v_chat_ids uuid[];
 begin
   v_chat_ids := array(
     select c.id from public.chats c
     where c.chat_state = 'assigned'
       and c.handling = 'session'
-      and greatest(c.real_user_active_at, c.assignment_time) <= private.now() - private.setting('customer_idle')::interval
+      and greatest(c.real_user_active_at, c.assignment_time) <= v_before
+      and not exists (select from private.connections k where k.person_id = c.real_user_id and k.seen_at > v_before)
     order by c.id
     for no key update skip locked
   );

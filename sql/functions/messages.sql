@@ -96,8 +96,10 @@ begin
   elsif new.sender_type = 'operator' then
     perform private.apply_operator_message(new);
   else
+    perform private.note_message(new, (select c from public.chats c where c.id = new.chat_id));
     update public.chats c
-    set last_seq = new.seq, last_message_at = new.created_at
+    set last_seq = new.seq, last_message_at = new.created_at,
+        event_seq = c.event_seq + 1, customer_event_seq = c.customer_event_seq + 1
     where c.id = new.chat_id;
   end if;
   return null;
@@ -106,6 +108,27 @@ $$;
 
 comment on function private.tg_messages__apply() is 'Moves the chat as the new message demands.';
 revoke execute on function private.tg_messages__apply() from public, anon, authenticated, service_role;
+
+-- Numbered before the change of state that the message may bring; the update of the chat that follows
+-- counts it.
+create or replace function private.note_message(p_message public.messages, p_chat public.chats)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  insert into private.events (chat_id, event_seq, customer_event_seq, event, message_seq, handled_after_seq, person_id)
+  values (
+    p_chat.id, p_chat.event_seq + 1, p_chat.customer_event_seq + 1, 'message.created', p_message.seq,
+    case when p_message.sender_type = 'operator' then p_chat.replied_seq end, p_chat.assigned_operator_id
+  );
+end
+$$;
+
+comment on function private.note_message(public.messages, public.chats) is 'Writes message.created.';
+revoke execute on function private.note_message(public.messages, public.chats) from public, anon, authenticated, service_role;
 
 -- A customer who writes never costs an operator his chat: an assigned chat stays assigned, a waiting
 -- one keeps its place, and only one that waited for him, or was completed, goes to the queue.
@@ -117,21 +140,26 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_state text;
+  v_chat public.chats;
 begin
-  select c.chat_state into v_state from public.chats c where c.id = p_message.chat_id;
-  if v_state in ('waiting_assignment', 'assigned') then
+  select c.* into v_chat from public.chats c where c.id = p_message.chat_id;
+  perform private.note_message(p_message, v_chat);
+  if v_chat.chat_state in ('waiting_assignment', 'assigned') then
     update public.chats c
     set last_seq = p_message.seq,
         last_message_at = p_message.created_at,
         real_user_active_at = p_message.created_at,
-        owed_since = coalesce(c.owed_since, p_message.created_at)
+        owed_since = coalesce(c.owed_since, p_message.created_at),
+        event_seq = c.event_seq + 1,
+        customer_event_seq = c.customer_event_seq + 1
     where c.id = p_message.chat_id;
     return;
   end if;
-  perform private.set_cause(case v_state when 'completed' then 'reopened' else 'real_user_wrote' end);
+  perform private.set_cause(case v_chat.chat_state when 'completed' then 'reopened' else 'real_user_wrote' end);
   update public.chats c
   set chat_state = 'waiting_assignment',
+      event_seq = c.event_seq + 1,
+      customer_event_seq = c.customer_event_seq + 1,
       last_seq = p_message.seq,
       last_message_at = p_message.created_at,
       real_user_active_at = p_message.created_at,
@@ -166,6 +194,7 @@ begin
     update public.messages m set owed_since = v_chat.owed_since where m.id = p_message.id;
   end if;
   v_is_first_of_day := private.is_first_reply_of_day(p_message);
+  perform private.note_message(p_message, v_chat);
   if v_chat.handling = 'session' then
     perform private.note_session_reply(p_message);
   end if;
@@ -178,7 +207,9 @@ begin
       owed_since = null,
       last_seq = p_message.seq,
       replied_seq = p_message.seq,
-      last_message_at = p_message.created_at
+      last_message_at = p_message.created_at,
+      event_seq = c.event_seq + 1,
+      customer_event_seq = c.customer_event_seq + 1
   where c.id = v_chat.id;
   perform private.set_cause('');
   -- Last, as everywhere: the order of locks ends with chats, hands, statistics.
@@ -626,13 +657,18 @@ declare
   v_caller_id uuid := private.require_person();
   v_chat public.chats;
 begin
-  -- Only kept from being deleted: the mutex would make whoever looks for a chat pass over this one,
-  -- because its customer reads.
-  perform from public.chats c where c.id = p_chat_id for key share;
   v_chat := private.find_chat(p_chat_id);
   if p_seq is null or p_seq < 0 then
     perform private.refuse('invalid_argument', 'p_seq is the number of the last message read.');
   end if;
+  -- The chat is locked only for news: whoever looks for a chat passes over one that is locked.
+  if exists (
+    select from public.read_marks r
+    where r.chat_id = p_chat_id and r.reader_id = v_caller_id and r.seq >= least(p_seq, v_chat.last_seq)
+  ) then
+    return;
+  end if;
+  v_chat := private.lock_chat(p_chat_id);
   insert into public.read_marks as r (chat_id, reader_id, seq, read_at)
   values (p_chat_id, v_caller_id, least(p_seq, v_chat.last_seq), private.now())
   on conflict (chat_id, reader_id) do update set seq = excluded.seq, read_at = excluded.read_at

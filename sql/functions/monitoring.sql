@@ -55,8 +55,34 @@ comment on function public.get_assignment_queue_status() is 'One row about the q
 revoke execute on function public.get_assignment_queue_status() from public, anon;
 grant execute on function public.get_assignment_queue_status() to authenticated, service_role;
 
--- The expected wait is the place times the mean time between two of the latest assignments, at most
--- 50 of the last hour; fewer than five say nothing.
+-- The mean time between two of the latest assignments, at most 50 of the last hour; fewer than five
+-- say nothing. The expected wait is the place times this.
+create or replace function private.seconds_between_assignments()
+returns double precision
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_now timestamptz := private.now();
+begin
+  return (
+    select case when count(*) >= 5 then extract(epoch from v_now - min(s.assigned_at)) / count(*) end
+    from (
+      select a.assigned_at
+      from public.chat_assignments a
+      where a.assigned_at > v_now - interval '1 hour' and a.waiting_since is not null
+      order by a.assigned_at desc
+      limit 50
+    ) s
+  );
+end
+$$;
+
+comment on function private.seconds_between_assignments() is 'Seconds between two assignments out of the queue of late; null below five samples.';
+revoke execute on function private.seconds_between_assignments() from public, anon, authenticated, service_role;
+
 create or replace function private.get_queue_position(p_chat_id uuid)
 returns table ("position" bigint, expected_wait_seconds double precision)
 language plpgsql
@@ -66,9 +92,7 @@ set search_path = ''
 as $$
 declare
   v_chat public.chats := private.find_chat(p_chat_id);
-  v_now timestamptz := private.now();
   v_position bigint;
-  v_seconds_each double precision;
 begin
   if v_chat.waiting_since is not null then
     select count(*) + 1 into v_position
@@ -76,16 +100,8 @@ begin
     where c.chat_state = 'waiting_assignment'
       and (c.priority > v_chat.priority
         or (c.priority = v_chat.priority and (c.waiting_since, c.id) < (v_chat.waiting_since, v_chat.id)));
-    select case when count(*) >= 5 then extract(epoch from v_now - min(s.assigned_at)) / count(*) end into v_seconds_each
-    from (
-      select a.assigned_at
-      from public.chat_assignments a
-      where a.assigned_at > v_now - interval '1 hour' and a.waiting_since is not null
-      order by a.assigned_at desc
-      limit 50
-    ) s;
   end if;
-  return query select v_position, v_position * v_seconds_each;
+  return query select v_position, v_position * private.seconds_between_assignments();
 end
 $$;
 

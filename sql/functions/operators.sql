@@ -88,11 +88,12 @@ begin
     new.is_active and new.auto_assign and new.status = 'online',
     private.now()
   );
+  insert into private.events (event, person_id) values ('operator.changed', new.id);
   return null;
 end
 $$;
 
-comment on function private.tg_operators__make_hands() is 'Makes the private.operator_load of a new operator.';
+comment on function private.tg_operators__make_hands() is 'Makes the private.operator_load of a new operator, and tells the relays.';
 revoke execute on function private.tg_operators__make_hands() from public, anon, authenticated, service_role;
 
 create or replace function private.tg_operators__follow()
@@ -102,12 +103,18 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_changed_ids uuid[] := array(
+  v_changed_ids uuid[];
+begin
+  insert into private.events (event, person_id)
+  select 'operator.changed', n.id
+  from old_rows o join new_rows n on n.id = o.id
+  where n is distinct from o;
+
+  v_changed_ids := array(
     select n.id
     from old_rows o join new_rows n on n.id = o.id
     where (n.capacity, n.is_active, n.auto_assign, n.status) is distinct from (o.capacity, o.is_active, o.auto_assign, o.status)
   );
-begin
   if cardinality(v_changed_ids) > 0 then
     perform private.note_side('f');
     perform private.follow_operators(v_changed_ids);
@@ -116,7 +123,7 @@ begin
 end
 $$;
 
-comment on function private.tg_operators__follow() is 'Keeps private.operator_load with the operators that a statement changed.';
+comment on function private.tg_operators__follow() is 'Keeps private.operator_load with the operators that a statement changed, and tells the relays.';
 revoke execute on function private.tg_operators__follow() from public, anon, authenticated, service_role;
 
 create or replace function private.set_operator_status(p_status text, p_reason text, p_operator_id uuid)

@@ -93,19 +93,28 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_counts bigint[] := '{}';
   v_count bigint;
   v_logins bigint := 0;
 begin
   delete from private.rate_buckets b where b.refilled_at < private.now() - interval '1 hour';
   get diagnostics v_count = row_count;
+  v_counts := v_counts || v_count;
+  delete from private.events e where e.at < private.now() - private.setting('event_retention')::interval;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || v_count;
+  -- Longer than any grace period or customer_idle that makes sense.
+  delete from private.connections k where k.seen_at < private.now() - interval '1 day';
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || v_count;
   -- Where the login is Baton's own; a Supabase project keeps its own house.
   if to_regprocedure('auth.run_clean_up()') is not null then
     execute 'select auth.run_clean_up()' into v_logins;
   end if;
-  return v_count + v_logins;
+  return (select sum(c) from unnest(v_counts) c) + v_logins;
 end
 $$;
 
-comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, and ended logins; returns how many rows. A job of the service.';
+comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, events older than the setting event_retention, connections that ended a day ago, and ended logins; returns how many rows. A job of the service.';
 revoke execute on function private.run_clean_up() from public, anon, authenticated;
 grant execute on function private.run_clean_up() to service_role;

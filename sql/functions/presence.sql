@@ -1,0 +1,205 @@
+-- Who is there. A person has a live connection while a web process says so: it holds a lease for each
+-- person with an open socket and renews it. What a killed process leaves behind ends with the lease.
+--
+-- An operator who had a connection and has been without one for the grace period is gone: his holds
+-- end and he is offline. One who works by HTTP or SQL alone has no row here and is never gone.
+
+create or replace function private.is_connected(p_person_id uuid)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from private.connections k
+    where k.person_id = p_person_id and k.is_open and k.lease_until > private.now()
+  );
+end
+$$;
+
+comment on function private.is_connected(uuid) is 'Whether the person has a live connection.';
+revoke execute on function private.is_connected(uuid) from public, anon, authenticated, service_role;
+
+-- Tells the relays, of operators only: nobody is shown whether a customer is there.
+create or replace function private.note_connections(p_person_ids uuid[])
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  insert into private.events (event, person_id)
+  select 'connection.changed', o.id from public.operators o where o.id = any (p_person_ids);
+end
+$$;
+
+comment on function private.note_connections(uuid[]) is 'Signals that these operators have come or left.';
+revoke execute on function private.note_connections(uuid[]) from public, anon, authenticated, service_role;
+
+-- Also brings back what was taken for lost while the process was merely slow. Not worth a flush of the disk.
+create or replace function private.renew_connections(p_process_id uuid, p_person_ids uuid[])
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+set synchronous_commit = off
+as $$
+declare
+  v_now timestamptz := private.now();
+  v_new_ids uuid[] := array(select p.id from unnest(p_person_ids) as p (id) where not private.is_connected(p.id));
+begin
+  insert into private.connections as k (person_id, process_id, seen_at, lease_until)
+  select distinct p.id, p_process_id, v_now, v_now + interval '30 seconds' from unnest(p_person_ids) as p (id) order by 1
+  on conflict (person_id, process_id) do update set is_open = true, seen_at = v_now, lease_until = excluded.lease_until;
+  if cardinality(v_new_ids) > 0 then
+    perform private.note_connections(v_new_ids);
+  end if;
+end
+$$;
+
+comment on function private.renew_connections(uuid, uuid[]) is 'These persons have a live connection in this process, for the next 30 seconds.';
+revoke execute on function private.renew_connections(uuid, uuid[]) from public, anon, authenticated;
+grant execute on function private.renew_connections(uuid, uuid[]) to service_role;
+
+create or replace function private.open_connection(p_process_id uuid, p_person_id uuid)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_kind text := private.kind_of(p_person_id);
+begin
+  if v_kind <> 'inactive' then
+    perform private.renew_connections(p_process_id, array[p_person_id]);
+  end if;
+  return v_kind;
+end
+$$;
+
+comment on function private.open_connection(uuid, uuid) is 'The person has opened a connection in this process; returns what he is: admin, operator, inactive (then nothing is kept) or customer.';
+revoke execute on function private.open_connection(uuid, uuid) from public, anon, authenticated;
+grant execute on function private.open_connection(uuid, uuid) to service_role;
+
+create or replace function private.close_connections(p_process_id uuid, p_person_ids uuid[])
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+set synchronous_commit = off
+as $$
+declare
+  v_now timestamptz := private.now();
+  v_closed_ids uuid[];
+begin
+  with closed as (
+    update private.connections k
+    set is_open = false, seen_at = v_now, lease_until = v_now
+    where k.process_id = p_process_id and k.person_id = any (p_person_ids) and k.is_open
+    returning k.person_id
+  )
+  select array_agg(c.person_id) into v_closed_ids from closed c;
+  perform private.note_connections(array(select p.id from unnest(v_closed_ids) as p (id) where not private.is_connected(p.id)));
+end
+$$;
+
+comment on function private.close_connections(uuid, uuid[]) is 'These persons have closed their last connection in this process.';
+revoke execute on function private.close_connections(uuid, uuid[]) from public, anon, authenticated;
+grant execute on function private.close_connections(uuid, uuid[]) to service_role;
+
+create or replace function private.list_presence(p_operator_ids uuid[] default null)
+returns table (operator_id uuid, name text, status text, status_reason text, is_connected boolean)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return query
+    select o.id, o.name, o.status, o.status_reason, private.is_connected(o.id)
+    from public.operators o
+    where o.is_active and (p_operator_ids is null or o.id = any (p_operator_ids))
+    order by o.name, o.id;
+end
+$$;
+
+comment on function private.list_presence(uuid[]) is 'Active operators, all or these: status, and whether they have a live connection.';
+revoke execute on function private.list_presence(uuid[]) from public, anon, authenticated;
+grant execute on function private.list_presence(uuid[]) to service_role;
+
+-- Operators who had a connection and have been without one for the grace period, locked.
+create or replace function private.lock_gone_operators()
+returns uuid[]
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_before timestamptz := private.now() - private.setting('grace_period')::interval;
+begin
+  return array(
+    select o.id from public.operators o
+    where o.is_active
+      and (select max(k.seen_at) from private.connections k where k.person_id = o.id) <= v_before
+      and not private.is_connected(o.id)
+    order by o.id
+    for no key update
+  );
+end
+$$;
+
+comment on function private.lock_gone_operators() is 'The ids of the operators who are gone, their rows locked.';
+revoke execute on function private.lock_gone_operators() from public, anon, authenticated, service_role;
+
+-- Operators, then chats, then their hands: the order of locks. His status changes after his chats are
+-- released, for it takes his hands. Should he be given another chat in between, his row here stays,
+-- and the next run finds him again.
+create or replace function private.run_gone_detection()
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_lost_ids uuid[];
+  v_gone_ids uuid[];
+  v_chat_ids uuid[];
+begin
+  with lost as (
+    update private.connections k
+    set is_open = false
+    where k.is_open and k.lease_until <= private.now()
+    returning k.person_id
+  )
+  select array_agg(l.person_id) into v_lost_ids from lost l;
+  perform private.note_connections(array(select p.id from unnest(v_lost_ids) as p (id) where not private.is_connected(p.id)));
+
+  v_gone_ids := private.lock_gone_operators();
+  v_chat_ids := array(
+    select c.id from public.chats c
+    where c.chat_state = 'assigned' and c.assigned_operator_id = any (v_gone_ids)
+    order by c.id
+    for no key update
+  );
+  perform from private.release_chats(v_chat_ids, 'gone');
+  update public.operators o
+  set status = 'offline', status_reason = 'gone'
+  where o.id = any (v_gone_ids) and o.status <> 'offline';
+  delete from private.connections k
+  where k.person_id = any (v_gone_ids) and not k.is_open
+    and not exists (select from public.chats c where c.chat_state = 'assigned' and c.assigned_operator_id = k.person_id);
+  return cardinality(v_gone_ids);
+end
+$$;
+
+comment on function private.run_gone_detection() is 'Ends the holds of operators who have been without a live connection for the setting grace_period, and sets them offline; returns how many. A job of the service.';
+revoke execute on function private.run_gone_detection() from public, anon, authenticated;
+grant execute on function private.run_gone_detection() to service_role;
