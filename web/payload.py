@@ -21,7 +21,7 @@ class OrjsonProvider(JSONProvider):
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
         """Return `obj` as JSON text."""
-        return _dump(obj).decode()
+        return dump(obj).decode()
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Return the value of a JSON text, which must be UTF-8."""
@@ -29,7 +29,12 @@ class OrjsonProvider(JSONProvider):
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         """Return a response with the JSON of its argument."""
-        return Response(_dump(self._prepare_response_obj(args, kwargs)), mimetype="application/json")
+        return Response(dump(self._prepare_response_obj(args, kwargs)), mimetype="application/json")
+
+
+def dump(value: object) -> bytes:
+    """Return `value` as JSON text, as every answer of ours is written."""
+    return orjson.dumps(value, default=_default, option=orjson.OPT_NON_STR_KEYS)
 
 
 def read_body(model: type[Model]) -> Model:
@@ -67,10 +72,6 @@ def read_query(model: type[Model]) -> Model:
     if _has_nul(values):
         raise _content_invalid()
     return _validated(model, values)
-
-
-def _dump(value: object) -> bytes:
-    return orjson.dumps(value, default=_default, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _default(value: object) -> object:

@@ -195,6 +195,20 @@ as $$
     select x.to_state from public.chat_history x where x.chat_id = c.id order by x.id desc limit 1
   ) h on true
   where h.to_state is distinct from c.chat_state
+  union all
+  select 'events_without_gaps', c.id, null, format('events %s to %s of %s, for the customer %s to %s of %s',
+    e.first, e.last, c.event_seq, e.customer_first, e.customer_last, c.customer_event_seq)
+  from public.chats c
+  join (
+    select
+      x.chat_id, count(*) as count, min(x.event_seq) as first, max(x.event_seq) as last,
+      count(x.customer_event_seq) as customer_count, min(x.customer_event_seq) as customer_first, max(x.customer_event_seq) as customer_last
+    from private.events x
+    where x.event_seq is not null
+    group by x.chat_id
+  ) e on e.chat_id = c.id
+  where e.last <> c.event_seq or e.count <> e.last - e.first + 1
+    or e.customer_last <> c.customer_event_seq or e.customer_count <> e.customer_last - e.customer_first + 1
 $$;
 
 comment on function private.broken_invariants() is 'What contradicts section 2; no rows when all is well. Reads every chat and message.';

@@ -87,11 +87,8 @@ declare
   v_server text;
   v_epoch private.epoch;
 begin
-  if pg_is_in_recovery() then
-    raise sqlstate '25006' using
-      message = 'A relay cannot work on a standby.',
-      hint = 'Its snapshots do not list running transactions. Connect to the primary.';
-  end if;
+  -- Not on a standby, whose snapshots do not list running transactions: there this is refused (25006).
+  perform from private.epoch e for update;
   v_server := private.server_identity();
   insert into private.epoch (server) values (v_server) on conflict (is_only) do nothing;
   select e.* into v_epoch from private.epoch e for update;

@@ -35,6 +35,7 @@ TABLES = (
     "public.operator_stats",
     "public.chat_history",
     "private.operator_load",
+    "private.events",
 )
 
 
@@ -378,7 +379,8 @@ class World:
             connection.execute("delete from real_users where true")
             connection.execute("delete from operators where true")
             connection.execute("delete from fictional_users where true")
-            connection.execute("delete from private.rate_buckets where true")
+            for table in ("rate_buckets", "events", "connections"):
+                connection.execute(SQL("delete from private.{} where true").format(Identifier(table)))
             connection.execute("delete from private.jobs where true")
             for setting in settings:
                 connection.execute(

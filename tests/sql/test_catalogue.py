@@ -59,6 +59,15 @@ FUNCTIONS = {
     "check_request": ("", "void"),
     "get_chat": ("p_chat_id uuid", "chats"),
     "get_operator_inbox": ("", "jsonb"),
+    "list_events": (
+        "p_chat_id uuid, p_after_event bigint, p_limit integer DEFAULT 200",
+        "TABLE(event_seq bigint, event text, at timestamp with time zone, detail jsonb, message messages, chat chats)",
+    ),
+    "list_read_marks": (
+        "p_chat_id uuid",
+        "TABLE(reader_type text, reader_id uuid, seq bigint, read_at timestamp with time zone)",
+    ),
+    "set_typing": ("p_chat_id uuid, p_is_typing boolean", "void"),
     "list_chats": (
         "p_chat_state text DEFAULT NULL::text, p_cursor uuid DEFAULT NULL::uuid, p_limit integer DEFAULT 50",
         "SETOF chats",
@@ -77,7 +86,7 @@ FUNCTIONS = {
 COLUMNS = {
     "chats": "id real_user_id fictional_user_id chat_state handling priority assigned_operator_id last_operator_id"
     " assignment_time operator_replied_at waiting_since last_message_at created_at is_active headline context"
-    " ip_address",
+    " ip_address event_seq",
     "messages": "id chat_id seq sender_type sender_id content handled_by_operator_id client_message_id created_at"
     " edited_at deleted_at metadata",
     "chat_assignments": "id chat_id operator_id assigned_at released_at release_reason",
@@ -255,7 +264,7 @@ def test_triggers_carry_their_order_in_their_names(world: World) -> None:
     assert rows
     for row in rows:
         assert re.fullmatch(r"_?\d{3}_[a-z_]+", row["name"]), row
-        assert row["function"].startswith((f"tg_{row['table']}__", "tg_refuse_")), row
+        assert row["function"].startswith((f"tg_{row['table']}__", "tg_refuse_", "tg_note_")), row
 
 
 @pytest.fixture

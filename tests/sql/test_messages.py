@@ -489,7 +489,7 @@ def test_an_edit_to_the_same_text_changes_nothing(world: World, kim: Customer, c
 def test_an_edit_changes_neither_state_nor_place(world: World, kim: Customer, chat: UUID) -> None:
     before = world.get(chat)
     edit(kim, world.messages(chat)[0]["id"], "hello")
-    assert world.get(chat) == before
+    assert world.get(chat) == before | {"event_seq": 2, "customer_event_seq": 2}
 
 
 def test_an_operator_edits_and_deletes_his_own_also_after_his_hold(world: World, kim: Customer, chat: UUID) -> None:
