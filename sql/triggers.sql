@@ -50,7 +50,8 @@ create trigger _200_follow after insert or update of chat_state, assigned_operat
 
 drop trigger if exists _300_note_update on public.chats;
 create trigger _300_note_update
-  after update of priority, handling, headline, context, fictional_user_id, waiting_since, ip_address, created_at on public.chats
+  after update of priority, handling, headline, context, fictional_user_id, waiting_since, ip_address,
+    created_at, real_user_id, last_operator_id on public.chats
   for each row execute function private.tg_chats__note_update();
 
 drop trigger if exists _500_follow_load_insert on public.chats;

@@ -19,20 +19,6 @@ $$;
 comment on function private.set_cause(text, text) is 'Says what kind of event the next write to chats is, and what was said about it; set_cause('''') ends it.';
 revoke execute on function private.set_cause(text, text) from public, anon, authenticated, service_role;
 
-create or replace function private.cause_kind()
-returns text
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return coalesce(nullif(current_setting('baton.kind', true), ''), 'sql');
-end
-$$;
-
-comment on function private.cause_kind() is 'What kind of event the write that runs is; sql when nobody said.';
-revoke execute on function private.cause_kind() from public, anon, authenticated, service_role;
-
 create or replace function private.tg_chats__derive_insert()
 returns trigger
 language plpgsql
@@ -161,12 +147,17 @@ begin
 
   -- The number of the event that _200_follow writes.
   v_event := private.chat_event(
-    old.chat_state, new.chat_state, old.assigned_operator_id, new.assigned_operator_id, private.cause_kind()
+    old.chat_state, new.chat_state, old.assigned_operator_id, new.assigned_operator_id,
+    coalesce(nullif(current_setting('baton.kind', true), ''), 'sql')
   );
   if v_event is not null then
     new.event_seq := new.event_seq + 1;
-    new.customer_event_seq := new.customer_event_seq
-      + private.is_for_customer(v_event, old.assigned_operator_id, new.fictional_user_id)::integer;
+    -- A customer who is answered by a persona does not learn that the person behind it has changed.
+    if v_event not in ('chat.transferred', 'chat.reassigned')
+      or old.assigned_operator_id is null or new.fictional_user_id is null
+    then
+      new.customer_event_seq := new.customer_event_seq + 1;
+    end if;
   end if;
   return new;
 end
@@ -183,7 +174,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_kind text := private.cause_kind();
+  v_kind text := coalesce(nullif(current_setting('baton.kind', true), ''), 'sql');
   v_note text := nullif(current_setting('baton.note', true), '');
   -- Of a release and of an end, what was said is the reason, unless it would pass for another event.
   v_reason text := case
@@ -197,7 +188,7 @@ declare
   v_from_operator_id uuid;
   v_from_waiting_since timestamptz;
   v_event text := 'chat.created';  -- a signal, without a number
-  v_is_for_customer boolean;
+  v_is_for_customer boolean := new.customer_event_seq > 0;
 begin
   if tg_op = 'UPDATE' then
     if new.chat_state = old.chat_state and new.assigned_operator_id is not distinct from old.assigned_operator_id then
@@ -206,6 +197,8 @@ begin
     v_from_state := old.chat_state;
     v_from_operator_id := old.assigned_operator_id;
     v_from_waiting_since := old.waiting_since;
+    -- As _100_derive_update has counted: a message in the same update counts for both.
+    v_is_for_customer := new.customer_event_seq - old.customer_event_seq = new.event_seq - old.event_seq;
   end if;
   if new.assigned_operator_id is distinct from v_from_operator_id then
     if v_from_operator_id is not null then
@@ -220,7 +213,6 @@ begin
   end if;
   if tg_op = 'UPDATE' or new.assigned_operator_id is not null then
     v_event := private.chat_event(v_from_state, new.chat_state, v_from_operator_id, new.assigned_operator_id, v_kind);
-    v_is_for_customer := private.is_for_customer(v_event, v_from_operator_id, new.fictional_user_id);
   end if;
   with written as (
     insert into public.chat_history (chat_id, at, actor_id, from_state, to_state, operator_id, reason, note)

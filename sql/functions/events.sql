@@ -36,21 +36,6 @@ $$;
 comment on function private.chat_event(text, text, uuid, uuid, text) is 'The name of the staff''s event for a change of state or holder, or null.';
 revoke execute on function private.chat_event(text, text, uuid, uuid, text) from public, anon, authenticated, service_role;
 
--- A customer who is answered by a persona does not learn that the person behind it has changed.
-create or replace function private.is_for_customer(p_event text, p_from_operator_id uuid, p_fictional_user_id uuid)
-returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return p_event not in ('chat.transferred', 'chat.reassigned') or p_from_operator_id is null or p_fictional_user_id is null;
-end
-$$;
-
-comment on function private.is_for_customer(text, uuid, uuid) is 'Whether the customer is told of a change of state or holder.';
-revoke execute on function private.is_for_customer(text, uuid, uuid) from public, anon, authenticated, service_role;
-
 -- For changes that do not write the chat themselves. Called from triggers only: the numbers in chats
 -- are not written by hand.
 create or replace function private.add_event(
@@ -135,11 +120,11 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_is_for_customer boolean := (new.handling, new.headline, new.context, new.fictional_user_id, new.created_at)
-    is distinct from (old.handling, old.headline, old.context, old.fictional_user_id, old.created_at)
+  v_is_for_customer boolean := (new.handling, new.headline, new.context, new.fictional_user_id, new.created_at, new.real_user_id)
+    is distinct from (old.handling, old.headline, old.context, old.fictional_user_id, old.created_at, old.real_user_id)
     or new.chat_state = old.chat_state and new.waiting_since is distinct from old.waiting_since;
 begin
-  if v_is_for_customer or (new.priority, new.ip_address) is distinct from (old.priority, old.ip_address) then
+  if v_is_for_customer or (new.priority, new.ip_address, new.last_operator_id) is distinct from (old.priority, old.ip_address, old.last_operator_id) then
     perform private.add_event(new.id, 'chat.updated', v_is_for_customer);
   end if;
   return null;

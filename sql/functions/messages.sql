@@ -272,6 +272,9 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- The functions have it already. Plain SQL that changes messages of several chats would otherwise
+  -- have them all locked before it asks for the first chat.
+  perform from public.chats c where c.id = old.chat_id for no key update;
   if (new.chat_id, new.seq, new.sender_type, new.sender_id) is distinct from (old.chat_id, old.seq, old.sender_type, old.sender_id) then
     perform private.refuse('transition_refused', 'A message keeps its chat, its number and its sender.');
   elsif old.deleted_at is not null then
@@ -376,8 +379,8 @@ $$;
 comment on function private.find_sent(uuid, uuid, uuid, text) is 'The message that this sender sent under this client_message_id, or null; refuses client_message_id_reused. Found, it sets response.status to 200.';
 revoke execute on function private.find_sent(uuid, uuid, uuid, text) from public, anon, authenticated, service_role;
 
--- Looks for a message sent before, then writes; the trigger locks the chat and does the rest. When a
--- retry runs beside the first try, the unique index decides, and the loser finds the winner's message.
+-- The trigger locks the chat and does the rest. Whether it was sent before, the unique index decides, also
+-- when a retry runs beside the first try: the loser finds the winner's message.
 create or replace function private.send_message(p_chat_id uuid, p_sender_type text, p_sender_id uuid, p_content text, p_client_message_id uuid)
 returns public.messages
 language plpgsql
@@ -386,8 +389,13 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_message public.messages := private.find_sent(p_sender_id, p_client_message_id, p_chat_id, p_content);
+  v_message public.messages;
 begin
+  -- A reply ends the hold, so its retry would be refused for the state: looked for first. A customer's
+  -- is never refused for it.
+  if p_sender_type <> 'real' then
+    v_message := private.find_sent(p_sender_id, p_client_message_id, p_chat_id, p_content);
+  end if;
   if v_message.id is null then
     insert into public.messages (chat_id, sender_type, sender_id, content, client_message_id)
     values (p_chat_id, p_sender_type, p_sender_id, p_content, p_client_message_id)
@@ -395,6 +403,7 @@ begin
     returning * into v_message;
     if v_message.id is null then
       v_message := private.find_sent(p_sender_id, p_client_message_id, p_chat_id, p_content);
+      perform private.touch_waiting(p_chat_id);
     end if;
   end if;
   return v_message;
@@ -662,7 +671,7 @@ begin
     perform private.refuse('invalid_argument', 'p_seq is the number of the last message read.');
   end if;
   -- The chat is locked only for news: whoever looks for a chat passes over one that is locked.
-  if exists (
+  if least(p_seq, v_chat.last_seq) = 0 or exists (
     select from public.read_marks r
     where r.chat_id = p_chat_id and r.reader_id = v_caller_id and r.seq >= least(p_seq, v_chat.last_seq)
   ) then
@@ -673,6 +682,9 @@ begin
   values (p_chat_id, v_caller_id, least(p_seq, v_chat.last_seq), private.now())
   on conflict (chat_id, reader_id) do update set seq = excluded.seq, read_at = excluded.read_at
   where r.seq < excluded.seq;
+  if not found then
+    perform private.touch_waiting(p_chat_id);
+  end if;
 end
 $$;
 

@@ -133,30 +133,24 @@ comment on function private.list_presence(uuid[]) is 'Active operators, all or t
 revoke execute on function private.list_presence(uuid[]) from public, anon, authenticated;
 grant execute on function private.list_presence(uuid[]) to service_role;
 
--- Operators who had a connection and have been without one for the grace period, locked.
-create or replace function private.lock_gone_operators()
-returns uuid[]
+create or replace function private.is_gone(p_person_id uuid)
+returns boolean
 language plpgsql
-volatile
+stable
 security definer
 set search_path = ''
 as $$
-declare
-  v_before timestamptz := private.now() - private.setting('grace_period')::interval;
 begin
-  return array(
-    select o.id from public.operators o
-    where o.is_active
-      and (select max(k.seen_at) from private.connections k where k.person_id = o.id) <= v_before
-      and not private.is_connected(o.id)
-    order by o.id
-    for no key update
-  );
+  return coalesce((
+    select max(k.seen_at) <= private.now() - private.setting('grace_period')::interval
+    from private.connections k
+    where k.person_id = p_person_id
+  ), false) and not private.is_connected(p_person_id);
 end
 $$;
 
-comment on function private.lock_gone_operators() is 'The ids of the operators who are gone, their rows locked.';
-revoke execute on function private.lock_gone_operators() from public, anon, authenticated, service_role;
+comment on function private.is_gone(uuid) is 'Whether the person had a live connection and has been without one for the setting grace_period.';
+revoke execute on function private.is_gone(uuid) from public, anon, authenticated, service_role;
 
 -- Operators, then chats, then their hands: the order of locks. His status changes after his chats are
 -- released, for it takes his hands. Should he be given another chat in between, his row here stays,
@@ -182,13 +176,21 @@ begin
   select array_agg(l.person_id) into v_lost_ids from lost l;
   perform private.note_connections(array(select p.id from unnest(v_lost_ids) as p (id) where not private.is_connected(p.id)));
 
-  v_gone_ids := private.lock_gone_operators();
+  v_gone_ids := array(
+    select o.id from public.operators o
+    where o.is_active and private.is_gone(o.id)
+    order by o.id
+    for no key update
+  );
   v_chat_ids := array(
     select c.id from public.chats c
     where c.chat_state = 'assigned' and c.assigned_operator_id = any (v_gone_ids)
     order by c.id
     for no key update
   );
+  -- One may have come back while we waited for his row or his chats.
+  v_gone_ids := array(select g.id from unnest(v_gone_ids) as g (id) where private.is_gone(g.id));
+  v_chat_ids := array(select c.id from public.chats c where c.id = any (v_chat_ids) and c.assigned_operator_id = any (v_gone_ids));
   perform from private.release_chats(v_chat_ids, 'gone');
   update public.operators o
   set status = 'offline', status_reason = 'gone'

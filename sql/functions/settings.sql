@@ -27,11 +27,15 @@ grant execute on function private.time_zone() to authenticated, service_role;
 -- The day of the statistics, in the organisation's time zone.
 create or replace function private.local_date(p_at timestamptz)
 returns date
-language sql
+language plpgsql  -- its plan is kept, and every reply asks
 stable
 security definer
 set search_path = ''
-as $$ select (p_at at time zone private.time_zone())::date $$;
+as $$
+begin
+  return (p_at at time zone (select s.value #>> '{}' from public.settings s where s.name = 'time_zone'))::date;
+end
+$$;
 
 comment on function private.local_date(timestamptz) is 'The date of this time in the organisation''s time zone.';
 revoke execute on function private.local_date(timestamptz) from public, anon, authenticated, service_role;

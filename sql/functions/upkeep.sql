@@ -100,7 +100,18 @@ begin
   delete from private.rate_buckets b where b.refilled_at < private.now() - interval '1 hour';
   get diagnostics v_count = row_count;
   v_counts := v_counts || v_count;
-  delete from private.events e where e.at < private.now() - private.setting('event_retention')::interval;
+  delete from private.events e
+  where e.event_seq is null and e.at < private.now() - private.setting('event_retention')::interval;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || v_count;
+  -- Up to the newest old one, in case their times do not run with their numbers: no hole in what stays.
+  with old as (
+    select x.chat_id, max(x.event_seq) as last
+    from private.events x
+    where x.at < private.now() - private.setting('event_retention')::interval
+    group by x.chat_id
+  )
+  delete from private.events e using old o where e.chat_id = o.chat_id and e.event_seq <= o.last;
   get diagnostics v_count = row_count;
   v_counts := v_counts || v_count;
   -- Longer than any grace period or customer_idle that makes sense.

@@ -74,8 +74,8 @@ def a_chat_and_a_hand_find_each_other(database: Database, pair: list[Session]) -
     return count(database, "waiting_assignment") == 0
 
 
-def an_edited_message_costs_nobody_a_chat(database: Database, pair: list[Session]) -> bool:
-    edits = as_person(CARL, f"select edit_message(id, 'please') from list_messages('{WAITING}')")
+def an_edit_without_news_costs_nobody_a_chat(database: Database, pair: list[Session]) -> bool:
+    edits = as_person(CARL, f"select edit_message(id, content) from list_messages('{WAITING}')")
     assert overlap(pair, edits, replies())[:2] == (OK, OK)
     return count(database, "waiting_assignment") == 0
 
@@ -137,7 +137,7 @@ class Guard(NamedTuple):
 GUARDS = {
     "the gate": Guard(a_chat_and_a_hand_find_each_other, "private.pass_gate()", "lock table private.gate in", "--"),
     "the touch of a waiting chat": Guard(
-        an_edited_message_costs_nobody_a_chat, "private.touch_waiting(uuid)", "c.id = p_chat_id", "false"
+        an_edit_without_news_costs_nobody_a_chat, "private.touch_waiting(uuid)", "c.id = p_chat_id", "false"
     ),
     "the chat's lock": Guard(a_message_beside_a_reply_is_owed_one, "private.lock_chat(uuid)", "for no key update", ""),
     "skip locked": Guard(
