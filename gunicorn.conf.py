@@ -1,4 +1,4 @@
-"""How gunicorn runs the app: processes, their shutdown, and the background jobs in each of them.
+"""How gunicorn runs the app: processes, their shutdown, and the sockets and background jobs in each of them.
 
 Runs in gunicorn's master, before anything is monkey-patched: nothing here may import psycopg at the
 top, or it would choose a way of waiting that blocks the whole process.
@@ -7,6 +7,7 @@ top, or it would choose a way of waiting that blocks the whole process.
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import tempfile
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 # A greenlet a request: a thousand open sockets cost memory, not threads. The worker patches the
 # standard library before it loads the app, so psycopg waits cooperatively.
 worker_class = "gevent"
-worker_connections = 5000
+_socket_limit = int(os.environ.get("BATON_SOCKET_LIMIT") or 4500)
+worker_connections = _socket_limit + 500  # so that HTTP is answered when there is no room for another socket
 # Loaded in each worker, after the patching and after the fork: no connection is shared by two.
 preload_app = False
 # A worker that has not answered its master for so long is replaced.
@@ -39,7 +41,13 @@ proc_name = "baton"
 
 
 def on_starting(server: Arbiter) -> None:
-    """Give the processes a folder in which they put their metrics together."""
+    """Let the processes open enough files, and give them a folder in which they put their metrics together."""
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files != resource.RLIM_INFINITY and files < worker_connections + 1000:
+        wanted = worker_connections + 1000
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most)
+        )
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="baton-metrics-")
 
 
@@ -49,19 +57,23 @@ def on_exit(server: Arbiter) -> None:
 
 
 def post_worker_init(worker: GeventWorker) -> None:
-    """Start the background jobs in this process."""
+    """Start the background jobs and what serves sockets in this process."""
     from functions.scheduler import Scheduler
 
     worker.jobs = Scheduler(os.environ["DATABASE_URL"])
     worker.jobs.start()
+    # The worker itself looks once a second whether it is to end: sockets are sent away sooner.
+    worker.wsgi.extensions["baton_live"].start(is_ending=lambda: not worker.alive)
 
 
 def worker_exit(server: Arbiter, worker: GeventWorker) -> None:
     """Stop them with it, and let go of the database."""
+    app = getattr(worker, "wsgi", None)  # missing when it could not be loaded
+    if app is not None:
+        app.extensions["baton_live"].end()
     jobs = getattr(worker, "jobs", None)
     if jobs is not None:
         jobs.stop()
-    app = getattr(worker, "wsgi", None)  # missing when it could not be loaded
     if app is not None:
         app.extensions["baton_database"].pool.close(timeout=2)
 

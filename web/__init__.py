@@ -6,6 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from web import auth, cli, db, errors, limits, logs, metrics, openapi, payload, security, tokens
 from web.config import Config
 from web.converters import UuidConverter
+from web.live import process as live
 from web.routes import BLUEPRINTS
 
 
@@ -23,7 +24,7 @@ def create_app(config: Config | None = None) -> Flask:
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies
         )
 
-    for part in (logs, metrics, security, errors, limits, db, tokens, auth):
+    for part in (logs, metrics, security, errors, limits, db, tokens, auth, live):
         part.init_app(app, config)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -23,6 +23,9 @@ class Config:
     pool_size: int = 16
     statement_timeout_ms: int = 10_000
     body_limit: int = 1024 * 1024
+    socket_limit: int = 4500
+    sockets_per_user: int = 50
+    socket_auth_seconds: int = 5
     log_level: str = "INFO"
 
     @classmethod
@@ -58,6 +61,9 @@ class Config:
             trusted_proxies=number("BATON_TRUSTED_PROXIES", 0),
             pool_size=number("BATON_POOL_SIZE", 16, lowest=1),
             statement_timeout_ms=number("BATON_STATEMENT_TIMEOUT_MS", 10_000, lowest=1),
+            socket_limit=number("BATON_SOCKET_LIMIT", 4500),
+            sockets_per_user=number("BATON_SOCKETS_PER_USER", 50, lowest=1),
+            socket_auth_seconds=number("BATON_SOCKET_AUTH_SECONDS", 5, lowest=1),
             log_level=text("BATON_LOG_LEVEL", "INFO").upper(),
         )
 

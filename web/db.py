@@ -1,6 +1,7 @@
 """The way to Postgres: one transaction a request, run as the caller, so that the rules there decide."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, LiteralString, TypeVar
 
 import orjson
@@ -16,9 +17,10 @@ from web.tokens import Caller, current_caller
 
 T = TypeVar("T")
 Conn = Connection[DictRow]
+Headers = dict[str, str | None]  # what Postgres is told of a request, as PostgREST tells it
 
 # Everything is local to the transaction: nothing of one caller is left for the next on the connection.
-# Several statements in one message, because each message is a round trip.
+# Several statements in one message, because each message is a round trip. Each ends with a semicolon.
 BEGIN: LiteralString = """
 begin;
 select set_config('role', %(role)s, true),
@@ -29,7 +31,7 @@ select set_config('role', %(role)s, true),
 """
 # In a transaction of its own, so that a request that fails has cost its token.
 COUNT: LiteralString = BEGIN + "select public.check_request(); commit;"
-COMMIT: LiteralString = "select current_setting('response.status', true) as status; commit"
+COMMIT: LiteralString = "select current_setting('response.status', true) as status; commit;"
 
 
 class Database:
@@ -55,19 +57,48 @@ class Database:
             },
         )
 
+    def call(self, caller: Caller, function: str, arguments: dict[str, Any]) -> list[DictRow]:
+        """Call a public function as `run` would: the whole transaction is one message.
+
+        Raises:
+            psycopg.Error: What the function refused; nothing was changed.
+        """
+        identity = _identity(caller, _request_headers(), self.timeout_ms)
+        query = _invocation("public", function, tuple(arguments)).encode() + b";"
+        values = {**identity, **_adapted(arguments)}
+
+        def transaction(is_counted: bool) -> tuple[list[DictRow], int | None]:
+            begin = COUNT + BEGIN if is_counted else BEGIN
+            with self.pool.connection() as connection:
+                cursor = ClientCursor(connection)
+                cursor.execute(begin.encode() + query + COMMIT.encode(), values)
+                for _ in range(begin.count(";")):  # a result a statement
+                    cursor.nextset()
+                rows = cursor.fetchall()
+                cursor.nextset()
+                return rows, _status(cursor.fetchone())
+
+        rows, g.response_status = self._try_twice(transaction, is_counted=caller.role != "service_role")
+        return rows
+
     def run(self, caller: Caller, work: Callable[[Conn], T], timeout_ms: int | None = None) -> T:
-        """Do `work` in one transaction as `caller`; again, once, if it lost a race (40001, 40P01).
+        """Do `work` in one transaction as `caller` of the current request, which counts against his limit.
+
+        Again, once, if it lost a race (40001, 40P01).
 
         Raises:
             psycopg.Error: What Postgres refused; nothing was changed.
         """
-        identity = _identity(caller, timeout_ms or self.timeout_ms)
-        try:
-            return self._transaction(identity, work, is_counted=caller.role != "service_role")
-        except psycopg.Error as error:
-            if error.sqlstate not in ("40001", "40P01"):
-                raise
-            return self._transaction(identity, work, is_counted=False)
+        identity = _identity(caller, _request_headers(), timeout_ms or self.timeout_ms)
+        result, g.response_status = self._try_twice(
+            lambda is_counted: self._transaction(identity, work, is_counted), is_counted=caller.role != "service_role"
+        )
+        return result
+
+    def run_uncounted(self, caller: Caller, headers: Headers, work: Callable[[Conn], T]) -> T:
+        """Do `work` in one transaction as `caller` outside of any request, as `run` does it."""
+        identity = _identity(caller, headers, self.timeout_ms)
+        return self._try_twice(lambda is_counted: self._transaction(identity, work, is_counted), is_counted=False)[0]
 
     def as_owner(self, work: Callable[[Conn], T]) -> T:
         """Do `work` as the owner of the connection: questions about the database itself."""
@@ -75,15 +106,23 @@ class Database:
         with self.pool.connection() as connection:
             return work(connection)
 
-    def _transaction(self, identity: dict[str, str], work: Callable[[Conn], T], is_counted: bool) -> T:
+    def _try_twice(self, transaction: Callable[[bool], tuple[T, int | None]], is_counted: bool) -> tuple[T, int | None]:
         self.pool.open()
+        try:
+            return transaction(is_counted)
+        except psycopg.Error as error:
+            if error.sqlstate not in ("40001", "40P01"):
+                raise
+            return transaction(False)
+
+    def _transaction(
+        self, identity: dict[str, str], work: Callable[[Conn], T], is_counted: bool
+    ) -> tuple[T, int | None]:
         with self.pool.connection() as connection:  # rolls back when anything is raised
             messages = ClientCursor(connection)
             messages.execute(COUNT + BEGIN if is_counted else BEGIN, identity)
             result = work(connection)
-            row = messages.execute(COMMIT).fetchone()
-        g.response_status = int(row["status"]) if row and row["status"] else None
-        return result
+            return result, _status(messages.execute(COMMIT).fetchone())
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -105,27 +144,41 @@ def call(function: str, /, **arguments: Any) -> list[DictRow]:
     Raises:
         psycopg.Error: What the function refused; `errors.py` makes the answer of it.
     """
-    return database().run(current_caller(), lambda connection: invoke(connection, "public", function, **arguments))
+    return database().call(current_caller(), function, arguments)
 
 
 def invoke(connection: Conn, schema: str, function: str, /, **arguments: Any) -> list[DictRow]:
     """Call a function by named arguments inside a transaction; dicts are passed as jsonb."""
-    query = sql.SQL("select * from {}({})").format(
-        sql.Identifier(schema, function),
-        sql.SQL(", ").join(
-            sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in arguments
-        ),
+    query = _invocation(schema, function, tuple(arguments))
+    return connection.execute(query.encode(), _adapted(arguments)).fetchall()
+
+
+@cache
+def _invocation(schema: str, function: str, names: tuple[str, ...]) -> str:
+    """Return the text of a call; names come from our own code, and are quoted."""
+    named = (sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in names)
+    return (
+        sql.SQL("select * from {}({})").format(sql.Identifier(schema, function), sql.SQL(", ").join(named)).as_string()
     )
-    values = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in arguments.items()}
-    return connection.execute(query, values).fetchall()
 
 
-def _identity(caller: Caller, timeout_ms: int) -> dict[str, str]:
-    headers = {
+def _adapted(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in arguments.items()}
+
+
+def _status(row: DictRow | None) -> int | None:
+    return int(row["status"]) if row and row["status"] else None
+
+
+def _request_headers() -> Headers:
+    return {
         "x-forwarded-for": request.remote_addr,
         "user-agent": request.headers.get("User-Agent"),
         "x-request-id": g.get("request_id"),
     }
+
+
+def _identity(caller: Caller, headers: Headers, timeout_ms: int) -> dict[str, str]:
     return {
         "role": caller.role,
         "claims": caller.claims,

@@ -1,4 +1,4 @@
-"""Prometheus: requests by route and status, and how long they took.
+"""Prometheus: requests by route and status, and how long they took; sockets, and what goes over them.
 
 With PROMETHEUS_MULTIPROC_DIR set (gunicorn's processes share the folder) `/metrics` answers for all
 processes; without it, for the one that was asked.
@@ -8,7 +8,15 @@ import os
 import time
 
 from flask import Flask, Response, g, request
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from web.config import Config
@@ -20,6 +28,13 @@ SECONDS = Histogram(
     ["method", "route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+
+SOCKETS = Gauge("baton_sockets", "Open sockets, by who is signed in.", ["kind"], multiprocess_mode="livesum")
+SUBSCRIPTIONS = Gauge("baton_subscriptions", "Subscriptions to chats.", multiprocess_mode="livesum")
+EVENTS_DELIVERED = Counter("baton_events_delivered", "Events sent to sockets as they happened.")
+OUTBOX_OVERFLOWS = Counter("baton_outbox_overflows", "Sockets closed because their peer read too slowly.")
+RELAY_POLLS = Counter("baton_relay_polls", "How often relays have asked for new events.")
+RELAY_SLEEPS = Counter("baton_relay_sleeps", "How often relays have asked to be rung for.")
 
 
 def init_app(app: Flask, config: Config) -> None:

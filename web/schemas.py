@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
 BIGINT = 2**63 - 1
@@ -315,6 +315,63 @@ class Problem(Row):
     message: str
     details: str
     hint: str | None
+
+
+# Live
+
+
+class EventList(Input):
+    """From where on to list the events of a chat."""
+
+    after_event: Seq = Field(0, description="The number of the last event seen; 0 for none.")
+    epoch: UUID | SkipJsonSchema[None] = Field(
+        None, description="The epoch of that number: of another one than the server's everything is gone."
+    )
+    limit: Annotated[int, Field(ge=1, le=500, description="How many at most.")] = 200
+
+
+class SetTyping(Input):
+    """Whether the caller is typing."""
+
+    is_typing: StrictBool
+
+
+class Event(Row):
+    """Something that has happened in a chat; docs/live.md lists what there is."""
+
+    type: Literal["event"]
+    chat_id: UUID
+    event_seq: int
+    event: str
+    at: AwareDatetime
+    data: dict[str, Any]
+    chat: dict[str, Any]
+    handled_after_seq: int | None = None
+
+
+class EventPage(Row):
+    """Some events, in order; `next_cursor` is the next `after_event`, null when these were the last."""
+
+    data: list[Event]
+    next_cursor: int | None
+
+
+class ReaderMark(Row):
+    """How far somebody has read; who of the staff is null for the customer."""
+
+    reader_type: Literal["real", "operator"]
+    reader_id: UUID | None
+    seq: int
+    read_at: AwareDatetime
+
+
+class Snapshot(Row):
+    """All that a chat's screen begins with. Events after `chat.event_seq` may be in it already."""
+
+    chat: Chat
+    messages: list[Message]
+    read_marks: list[ReaderMark]
+    epoch: UUID | None
 
 
 # Login, in the shapes of Supabase's clients, which send more than is needed and differ by version.

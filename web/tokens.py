@@ -1,6 +1,9 @@
 """Who is calling: access tokens are checked here, and the embedded login's are signed here."""
 
+import math
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +26,7 @@ class Caller:
     claims: str  # the token's payload as JSON text, as Postgres is told it
     id: UUID | None = None  # None for the service and for nobody
     session_id: UUID | None = None  # the login that the token belongs to, where it names one
+    expires_at: float = math.inf  # seconds since 1970
 
 
 SERVICE = Caller("service_role", '{"role": "service_role"}')
@@ -34,6 +38,7 @@ class Tokens:
     def __init__(self, secret: str) -> None:
         """Keep the secret; without one nothing is signed and nothing accepted."""
         self._secret = secret
+        self._read_again = lru_cache(maxsize=2048)(self._read)  # clients repeat theirs; what is refused is not kept
 
     def sign(self, claims: dict[str, Any]) -> str:
         """Return `claims` as a signed token."""
@@ -46,18 +51,24 @@ class Tokens:
             ApiError: 401 token_expired, or token_invalid for anything else that is wrong with it.
         """
         try:
-            algorithm = jwt.get_unverified_header(token).get("alg")
-            claims = jwt.decode(
-                token,
-                self._key(algorithm),
-                algorithms=["HS256"],
-                options={"require": ["exp"], "verify_aud": False, "verify_iat": False},
-            )
-            return _caller(claims)
+            caller = self._read_again(token)
         except jwt.ExpiredSignatureError:
-            raise ApiError(401, "token_expired", "The access token has expired.", "Refresh it.") from None
+            raise _token_expired() from None
         except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError):
             raise _token_invalid("The access token is not valid.") from None
+        if caller.expires_at <= time.time():
+            raise _token_expired()
+        return caller
+
+    def _read(self, token: str) -> Caller:
+        algorithm = jwt.get_unverified_header(token).get("alg")
+        claims = jwt.decode(
+            token,
+            self._key(algorithm),
+            algorithms=["HS256"],
+            options={"require": ["exp"], "verify_aud": False, "verify_iat": False},
+        )
+        return _caller(claims)
 
     def _key(self, algorithm: object) -> str:
         # The place where RS256 and ES256 get their key from the JWKS, with a pinned list of their own.
@@ -103,6 +114,10 @@ def _token() -> str:
     return token.strip()
 
 
+def _token_expired() -> ApiError:
+    return ApiError(401, "token_expired", "The access token has expired.", "Refresh it.")
+
+
 def _token_invalid(message: str) -> ApiError:
     return ApiError(401, "token_invalid", message, "Sign in again.")
 
@@ -115,10 +130,11 @@ def _caller(claims: dict[str, Any]) -> Caller:
     text = orjson.dumps(claims).decode()  # refuses lone surrogates; Postgres refuses null bytes
     if "\\u0000" in text:
         raise jwt.InvalidTokenError("null byte")
+    expires_at = float(int(claims["exp"]))
     if role != AUDIENCE:
-        return Caller(role, text)
+        return Caller(role, text, expires_at=expires_at)
     audience = claims.get("aud")
     if audience != AUDIENCE and not (isinstance(audience, list) and AUDIENCE in audience):
         raise jwt.InvalidAudienceError("wrong audience")
     session_id = claims.get("session_id")
-    return Caller(role, text, UUID(str(claims.get("sub"))), UUID(str(session_id)) if session_id else None)
+    return Caller(role, text, UUID(str(claims.get("sub"))), UUID(str(session_id)) if session_id else None, expires_at)

@@ -1,10 +1,11 @@
 """The routes, a blueprint per subject. A view checks shapes, calls one function, returns its rows."""
 
-from web.routes import admin, auth, chats, docs, health, jobs, messages, operator
+from web.routes import admin, auth, chats, docs, health, jobs, live, messages, operator
 
 BLUEPRINTS = (
     chats.blueprint,
     messages.blueprint,
+    live.blueprint,
     operator.blueprint,
     admin.blueprint,
     auth.blueprint,

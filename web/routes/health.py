@@ -10,6 +10,7 @@ from psycopg.rows import scalar_row
 from web import metrics
 from web.db import Conn, database
 from web.limits import limiter
+from web.live.process import live
 from web.loader import SQL_FOLDER
 from web.openapi import operation
 from web.schemas import Health
@@ -28,7 +29,7 @@ def is_alive() -> ResponseReturnValue:
 @blueprint.get("/readyz")
 @operation("Health", Health, is_public=True, problem=Health)
 def is_ready() -> ResponseReturnValue:
-    """Answer 200 when the database answers and the migrations are loaded, else 503 with what is missing."""
+    """Answer 200 when database, migrations and listener are ready, else 503 with what is missing."""
     problem = _missing()
     if problem:
         return {"status": "unavailable", "problem": problem}, 503, {"Retry-After": "1"}
@@ -43,9 +44,10 @@ def numbers() -> Response:
 
 def _missing() -> str | None:
     try:
-        return None if database().as_owner(_is_loaded) else "migrations"
+        is_loaded = database().as_owner(_is_loaded)
     except psycopg.Error:
         return "database"
+    return live().problem if is_loaded else "migrations"
 
 
 def _is_loaded(connection: Conn) -> bool:

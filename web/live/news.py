@@ -1,0 +1,232 @@
+"""What is told besides events: who is there, what operators have in hand, and where customers stand in the queue.
+
+The relay only notes what may have changed. Tasks look it up and send it: at most some three times a second however
+much happens, and less often when looking it up, or sending it, takes long.
+"""
+
+import threading
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg.rows import tuple_row
+
+from web.db import Conn, invoke
+from web.live.frames import encode
+from web.live.hub import Hub
+from web.live.people import People
+from web.live.relay import Change
+from web.live.store import Store
+from web.live.task import Task
+
+if TYPE_CHECKING:
+    from web.live.session import Session
+
+# These change neither the queue nor anybody's list.
+_ONLY_IN_THE_CHAT = frozenset({"message.edited", "message.deleted", "message.read"})
+_OF_OPERATORS = frozenset({"operator.changed", "connection.changed", "person.deleted"})
+
+
+class LiveNews:
+    """The news of one process. Everything noted is looked up afresh, so nothing noted can be out of date."""
+
+    def __init__(self, hub: Hub, people: People, store: Store) -> None:
+        self._hub = hub
+        self._people = people
+        self._store = store
+        self._lock = threading.Lock()
+        # What is to be told; guarded by the lock, taken and replaced by the tasks.
+        self._presence_of: set[UUID] | None = set()  # None: of all
+        self._presence_to: set[Session] = set()  # who have been told nothing yet
+        self._lists_of: set[UUID] = set()
+        self._is_queue_changed = False
+        self._inbox_to: set[Session] = set()
+        self._waiting: set[UUID] = set()  # customers' chats that wait and are watched here
+        self._noted_since: set[UUID] = set()  # those that were noted since their places were last asked for
+        self._places: dict[UUID, tuple[int, int | None]] = {}  # what was told last of each
+        self._presence = Task("presence", self._tell_presence)
+        self._inbox = Task("inbox", self._tell_inbox)
+        self._queue = Task("queue", self._tell_places)
+        self._tasks = (self._presence, self._inbox, self._queue)
+
+    def start(self) -> None:
+        """Begin to tell."""
+        for task in self._tasks:
+            task.start()
+
+    def stop(self) -> None:
+        """Tell no more."""
+        for task in self._tasks:
+            task.stop()
+
+    def welcome(self, session: "Session") -> None:
+        """Tell a member of the staff everything, once."""
+        with self._lock:
+            self._presence_to.add(session)
+            self._inbox_to.add(session)
+        self._presence.request()
+        self._inbox.request()
+
+    def note(self, changes: list[Change]) -> None:
+        """Take note of what has become visible."""
+        operator_ids: set[UUID] = set()
+        list_ids: set[UUID] = set()
+        is_queue_changed = False
+        for change in changes:
+            if change.event in _OF_OPERATORS:
+                operator_ids |= {change.person_id} if change.person_id else set()
+                is_queue_changed = True  # available operators
+            elif change.event not in _ONLY_IN_THE_CHAT:
+                is_queue_changed = True
+                list_ids |= {each for each in (change.person_id, change.from_person_id) if each}
+        with self._lock:
+            if self._presence_of is not None:
+                self._presence_of |= operator_ids
+            self._lists_of |= list_ids
+            self._is_queue_changed |= is_queue_changed
+            has_waiting = bool(self._waiting)
+        if operator_ids:
+            self._presence.request()
+        if is_queue_changed:
+            self._inbox.request()
+            if has_waiting:
+                self._queue.request()
+
+    def note_everything(self) -> None:
+        """Take note that anything may have happened: the relay was away."""
+        staff = self._people.staff()
+        with self._lock:
+            self._presence_of = None
+            self._inbox_to.update(staff)
+        for task in self._tasks:
+            task.request()
+
+    def watch_place(self, chat_id: UUID) -> None:
+        """Take note that a customer's chat waits, or may wait; it is told its place."""
+        with self._lock:
+            self._waiting.add(chat_id)
+            self._noted_since.add(chat_id)
+        self._queue.request()
+
+    # The tasks. When one fails, what it has taken is put back.
+
+    def _tell_presence(self) -> None:
+        with self._lock:
+            ids, self._presence_of = self._presence_of, set()
+            newcomers, self._presence_to = self._presence_to, set()
+        staff = self._people.staff()
+        if not staff:
+            return
+        wants_all = ids is None or any(session in newcomers for session in staff)
+        if not wants_all and not ids:
+            return
+        try:
+            everyone = self._presence_rows(None if wants_all or ids is None else ids)
+        except BaseException:
+            with self._lock:
+                self._presence_to |= newcomers
+                self._presence_of = None if ids is None or self._presence_of is None else self._presence_of | ids
+            raise
+        changed = everyone if ids is None else [row for row in everyone if row["operator_id"] in ids]
+        if ids:  # who is listed no more has left for good
+            missing = ids - {row["operator_id"] for row in changed}
+            changed += [_absent(operator_id) for operator_id in missing]
+        all_frame = encode({"type": "presence", "operators": everyone})
+        changed_frame = encode({"type": "presence", "operators": changed}) if changed else None
+        for session in staff:
+            if session in newcomers:
+                session.connection.send(all_frame)
+            elif changed_frame is not None:
+                session.connection.send(changed_frame)
+
+    def _tell_inbox(self) -> None:
+        with self._lock:
+            newcomers, self._inbox_to = self._inbox_to, set()
+            list_ids, self._lists_of = self._lists_of, set()
+            is_queue_changed, self._is_queue_changed = self._is_queue_changed, False
+        staff = self._people.staff()
+        if not staff:
+            return
+        listed = {each for each in staff if each in newcomers or each.person_id in list_ids}
+        if not listed and not is_queue_changed:
+            return
+        ids = {session.person_id for session in listed if session.person_id is not None}
+        try:
+            queue, holds = self._store.for_task(lambda connection: (_queue_status(connection), _holds(connection, ids)))
+        except BaseException:
+            with self._lock:
+                self._inbox_to |= newcomers
+                self._lists_of |= list_ids
+                self._is_queue_changed |= is_queue_changed
+            raise
+        shared = encode({"type": "inbox", "queue": queue})
+        for session in staff:
+            if session in listed:
+                chats = holds.get(session.person_id, []) if session.person_id is not None else []
+                session.connection.send(encode({"type": "inbox", "queue": queue, "chats": chats}))
+            else:
+                session.connection.send(shared)
+
+    def _tell_places(self) -> None:
+        with self._lock:
+            asked = list(self._waiting)
+            fresh, self._noted_since = self._noted_since, set()
+        if not asked:
+            return
+        try:
+            rows = self._store.for_task(
+                lambda connection: invoke(connection, "private", "queue_positions", p_chat_ids=asked)
+            )
+        except BaseException:
+            with self._lock:
+                self._noted_since |= fresh
+            raise
+        found = {row["chat_id"]: row for row in rows}
+        with self._lock:
+            gone = set(asked) - set(found) - self._noted_since
+            self._waiting -= gone
+        for chat_id in gone:
+            self._places.pop(chat_id, None)
+        for chat_id, row in found.items():
+            wait = row["expected_wait_seconds"]
+            place = (row["position"], None if wait is None else round(wait))
+            if place != self._places.get(chat_id) or chat_id in fresh:
+                self._places[chat_id] = place
+                if not self._hub.tell(chat_id, False, encode({"type": "queue", **row})):
+                    with self._lock:  # nobody watches it here any more
+                        if chat_id not in self._noted_since:
+                            self._waiting.discard(chat_id)
+                    self._places.pop(chat_id, None)
+
+    def _presence_rows(self, ids: set[UUID] | None) -> list[dict[str, Any]]:
+        asked = {} if ids is None else {"p_operator_ids": list(ids)}
+        return self._store.for_task(lambda connection: invoke(connection, "private", "list_presence", **asked))
+
+
+def _absent(operator_id: UUID) -> dict[str, Any]:
+    return {
+        "operator_id": operator_id,
+        "name": None,
+        "status": "offline",
+        "status_reason": None,
+        "is_connected": False,
+    }
+
+
+def _queue_status(connection: Conn) -> dict[str, Any]:
+    (row,) = invoke(connection, "public", "get_assignment_queue_status")
+    return row
+
+
+def _holds(connection: Conn, operator_ids: set[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """Return the chats that each of these operators holds, oldest assignment first."""
+    holds: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    if operator_ids:
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "select h.operator_id, (h.chat).* from private.list_holds(%s::uuid[]) h", (list(operator_ids),)
+            )
+            names = [column.name for column in cursor.description or ()][1:]
+            for row in cursor:
+                holds[row[0]].append(dict(zip(names, row[1:], strict=True)))
+    return holds

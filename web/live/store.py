@@ -1,0 +1,62 @@
+"""What the live part asks the database beside its relay, on connections of its own: HTTP never waits for it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from psycopg_pool import PoolTimeout
+
+from web.config import Config
+from web.db import Conn, Database, Headers
+from web.tokens import SERVICE, Caller
+
+T = TypeVar("T")
+
+# How many sessions, and how many of the process's own tasks, ask at once. The rest wait their turn: when all
+# clients come back together, the database sees no more of it than this.
+_SESSIONS, _TASKS = 4, 2
+_PATIENCE = 20.0  # seconds that a session waits for its turn
+
+
+class Store:
+    """A small pool, shared by all sessions of the process."""
+
+    def __init__(self, config: Config) -> None:
+        self._database = Database(replace(config, pool_size=_SESSIONS + _TASKS))
+        self._sessions = threading.BoundedSemaphore(_SESSIONS)
+        self._tasks = threading.BoundedSemaphore(_TASKS)
+
+    def as_caller(self, caller: Caller, headers: Headers, work: Callable[[Conn], T]) -> T:
+        """Do `work` in one transaction as somebody who is connected.
+
+        Raises:
+            psycopg.Error: what Postgres refused, or that it cannot be had now.
+        """
+        with _turn(self._sessions):
+            return self._database.run_uncounted(caller, headers, work)
+
+    def for_session(self, work: Callable[[Conn], T]) -> T:
+        """Do `work` as the service, in the turn of a session. Raises psycopg.Error."""
+        with _turn(self._sessions):
+            return self._database.run_uncounted(SERVICE, {}, work)
+
+    def for_task(self, work: Callable[[Conn], T]) -> T:
+        """Do `work` as the service, in the turn of a task of the process. Raises psycopg.Error."""
+        with _turn(self._tasks):
+            return self._database.run_uncounted(SERVICE, {}, work)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._database.pool.close(timeout=0.5)
+
+
+@contextmanager
+def _turn(turns: threading.BoundedSemaphore) -> Iterator[None]:
+    if not turns.acquire(timeout=_PATIENCE):
+        raise PoolTimeout("no turn within the time")
+    try:
+        yield
+    finally:
+        turns.release()
