@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
+NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # Node.js comes with the development requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help run psql keys load unload demo test check format bench clean
+.PHONY: help run psql keys load unload demo test soak check format bench clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,20 +34,25 @@ demo: $(VENV)/.development  ## Play a minute of traffic against the running serv
 test: $(VENV)/.development  ## Run the tests, on Postgres 15 in a container and 18 embedded: make test ARGS="-k loader"
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-check: $(VENV)/.development  ## Lint, formatting, types
+soak: $(VENV)/.development  ## Ten minutes of load with sockets cut and processes killed; every message must arrive once
+	@$(BIN)/python -m tests.live.soak $(ARGS)
+
+check: $(VENV)/.development node_modules/.installed  ## Lint, formatting, types, of Python and JavaScript
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(NODE) node_modules/.bin/tsc
 
 format: $(VENV)/.development  ## Format the Python, and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.development  ## Measure assignment, beside procrastinate
+bench: $(VENV)/.development  ## Measure assignment beside procrastinate, and live events beside socket.io
 	@$(BIN)/python -m bench.assignment $(ARGS)
+	@$(NODE) $(BIN)/python -m bench.live $(ARGS)
 
 clean:  ## Remove the virtual environment and caches; the data in .data stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
 
 # The stamps: pip runs only when the requirements have changed.
@@ -64,3 +70,7 @@ $(VENV)/.development: requirements-dev.txt requirements.txt | $(BIN)/python
 	@echo 'Installing what developing needs into $(VENV) …'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	@touch $(VENV)/.runtime $@
+
+node_modules/.installed: package.json | $(VENV)/.development
+	@$(NODE) npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@

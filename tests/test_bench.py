@@ -1,7 +1,10 @@
 """The benchmark runs, in a tiny setting, and prints its tables."""
 
+import shutil
 import subprocess
 import sys
+
+import pytest
 
 from tests.conftest import Servers
 from tests.servers import ROOT
@@ -21,7 +24,27 @@ def test_it_prints_its_tables_and_leaves_nothing_behind(servers: Servers) -> Non
     )
 
     assert done.returncode == 0, done.stderr
-    for table in ("assign_chat_to_operator", "Whole turns", "Where the time goes", "dearest functions"):
+    for table in ("assign_chat_to_operator", "Whole turns", "Where the time goes", "dearest functions", "Turns/s by"):
         assert table in done.stdout
+    with server.empty_database() as database:
+        assert database.rows("select datname from pg_database where datname like 'baton_bench_%%'") == []
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="the rival and the load generator are for Node")
+def test_sockets_are_measured_on_both_sides_and_nothing_is_left_behind(servers: Servers) -> None:
+    server = servers.server("postgres-18-embedded")
+    tiny = ["--sockets=20", "--disks=fast", "--processes=1", "--rounds=1", "--seconds=0.5", "--in-flight=4"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.live", "--database-url", server.cluster.url, *tiny],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "20 sockets" in done.stdout
     with server.empty_database() as database:
         assert database.rows("select datname from pg_database where datname like 'baton_bench_%%'") == []

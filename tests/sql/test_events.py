@@ -406,7 +406,8 @@ def test_a_read_mark_beyond_the_newest_message_is_told_as_the_newest(world: Worl
 def test_read_marks_written_by_plain_sql_for_many_chats(world: World) -> None:
     stages = [Stage(world) for _ in range(3)]
     stages[0].sql(
-        "insert into read_marks (chat_id, reader_id, seq, read_at) select id, real_user_id, 1, now() from chats order by id"
+        "insert into read_marks (chat_id, reader_id, seq, read_at)"
+        " select id, real_user_id, 1, now() from chats order by id"
     )
     for stage in stages:
         assert stage.told().names == both(READ)
@@ -713,7 +714,8 @@ def test_a_chat_is_given_another_face(world: World) -> None:
 def test_state_and_columns_in_one_statement_are_two_events(world: World) -> None:
     stage = Stage(world)
     stage.sql(
-        "update chats set chat_state = 'assigned', assigned_operator_id = %s, priority = 3, headline = 'x' where id = %s",
+        "update chats set chat_state = 'assigned', assigned_operator_id = %s, priority = 3, headline = 'x'"
+        " where id = %s",
         *(stage.ben.id, stage.chat),
     )
     assert stage.told().names == both(ASSIGNED, UPDATED)
@@ -837,7 +839,8 @@ def test_events_are_listed_to_those_who_may_see_the_chat(world: World, stage: St
         assert [e["event_seq"] for e in events(person, stage.chat)] == [1, 2, 3, 4, 5, 6, 7]
     assert [e["event_seq"] for e in events(stage.kim, stage.chat)] == [1, 2, 3, 4, 5, 6]
     gone = world.operator("Gone", is_active=False)
-    for person in (stage.ben, gone, world.customer(), world.stranger()):
+    outsiders: list[Caller] = [stage.ben, gone, world.customer(), world.stranger()]
+    for person in outsiders:
         for unseen in (stage.chat, uuid4(), None):
             with refused("PT404", "chat_not_found"):
                 events(person, unseen)  # type: ignore[arg-type]
@@ -899,7 +902,8 @@ def test_events_page_by_page(stage: Stage, limit: int) -> None:
 
 def test_a_page_has_200_events_unless_told_otherwise(world: World, stage: Stage) -> None:
     stage.sql(
-        "insert into messages (chat_id, sender_type, content) select %s, 'real', n::text from generate_series(1, 600) n",
+        "insert into messages (chat_id, sender_type, content)"
+        " select %s, 'real', n::text from generate_series(1, 600) n",
         stage.chat,
     )
     for person in (stage.kim, stage.ada):
@@ -1064,8 +1068,8 @@ def test_read_marks_are_listed_by_reader_to_the_staff_and_summed_up_to_the_custo
     assert stage.kim.call_all("list_read_marks", p_chat_id=stage.chat) == []
     for person, seq in ((stage.kim, 4), (stage.ana, 2), (stage.ada, 3)):
         person.call("mark_read", p_chat_id=stage.chat, p_seq=seq)
-    for person in (stage.ana, stage.ada, world.service):
-        marks = person.call_all("list_read_marks", p_chat_id=stage.chat)
+    for staff in (stage.ana, stage.ada, world.service):
+        marks = staff.call_all("list_read_marks", p_chat_id=stage.chat)
         assert {(m["reader_type"], m["reader_id"], m["seq"]) for m in marks} == {
             ("real", stage.kim.id, 4),
             ("operator", stage.ana.id, 2),
