@@ -11,7 +11,8 @@ from functions import assignment_sweep, clean_up, customer_idle, gone_detection,
 from functions.job import Job
 
 JOBS: dict[str, Job] = {
-    module.JOB.name: module.JOB for module in (assignment_sweep, gone_detection, idle_detection, customer_idle, clean_up)
+    module.JOB.name: module.JOB
+    for module in (assignment_sweep, gone_detection, idle_detection, customer_idle, clean_up)
 }
 
 

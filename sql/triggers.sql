@@ -92,7 +92,7 @@ create trigger _100_prepare before insert on public.messages
   for each row execute function private.tg_messages__prepare();
 
 drop trigger if exists _100_revise on public.messages;
-create trigger _100_revise before update of chat_id, seq, sender_type, sender_id, content, deleted_at on public.messages
+create trigger _100_revise before update of chat_id, seq, sender_type, sender_id, content, metadata, deleted_at on public.messages
   for each row execute function private.tg_messages__revise();
 
 drop trigger if exists _100_refuse_delete on public.messages;

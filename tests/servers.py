@@ -35,7 +35,13 @@ ROOT = Path(__file__).parent.parent
 TEMPLATE = "baton_template"
 
 # Nothing of a test's database has to survive the machine's fall.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300", "max_prepared_transactions": "10"}
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "300",
+    "max_prepared_transactions": "10",
+}
 
 
 class Cluster(Protocol):

@@ -389,17 +389,19 @@ create or replace function private.add_stats(
   p_idle_incidents integer default 0
 )
 returns void
-language sql
+language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
+begin
   insert into public.operator_stats as s (operator_id, date, messages_sent, chats_handled, idle_incidents)
   values (p_operator_id, private.local_date(p_at), p_messages_sent, p_chats_handled, p_idle_incidents)
   on conflict (operator_id, date) do update set
     messages_sent = s.messages_sent + excluded.messages_sent,
     chats_handled = s.chats_handled + excluded.chats_handled,
-    idle_incidents = s.idle_incidents + excluded.idle_incidents
+    idle_incidents = s.idle_incidents + excluded.idle_incidents;
+end
 $$;
 
 comment on function private.add_stats(uuid, timestamptz, integer, integer, integer) is 'Adds to the operator''s row of that day.';

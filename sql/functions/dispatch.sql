@@ -70,11 +70,15 @@ revoke execute on function private.pass_gate() from public, anon, authenticated,
 -- without changing it therefore writes it as it is, so that it is offered again at his commit.
 create or replace function private.touch_waiting(p_chat_id uuid)
 returns void
-language sql
+language plpgsql
 volatile
 security definer
 set search_path = ''
-as $$ update public.chats c set last_seq = c.last_seq where c.id = p_chat_id and c.chat_state = 'waiting_assignment' $$;
+as $$
+begin
+  update public.chats c set last_seq = c.last_seq where c.id = p_chat_id and c.chat_state = 'waiting_assignment';
+end
+$$;
 
 comment on function private.touch_waiting(uuid) is 'Lets a locked chat be offered again at commit if it waits.';
 revoke execute on function private.touch_waiting(uuid) from public, anon, authenticated, service_role;
@@ -110,12 +114,14 @@ revoke execute on function private.offer_chat(public.chats) from public, anon, a
 
 create or replace function private.has_free_hand(p_operator_id uuid)
 returns boolean
-language sql
+language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
-  select exists (select from private.operator_load l where l.operator_id = p_operator_id and l.is_auto and l.held < l.capacity)
+begin
+  return exists (select from private.operator_load l where l.operator_id = p_operator_id and l.is_auto and l.held < l.capacity);
+end
 $$;
 
 comment on function private.has_free_hand(uuid) is 'Whether automatic assignment may give this operator a chat.';

@@ -22,7 +22,9 @@ $$;
 comment on function private.is_connected(uuid) is 'Whether the person has a live connection.';
 revoke execute on function private.is_connected(uuid) from public, anon, authenticated, service_role;
 
--- Tells the relays, of operators only: nobody is shown whether a customer is there.
+-- Tells the relays, of operators only: nobody is shown whether a customer is there. One who closes is
+-- told of though he may be connected elsewhere: of two processes that he leaves at once, neither sees
+-- the other.
 create or replace function private.note_connections(p_person_ids uuid[])
 returns void
 language plpgsql
@@ -105,7 +107,7 @@ begin
     returning k.person_id
   )
   select array_agg(c.person_id) into v_closed_ids from closed c;
-  perform private.note_connections(array(select p.id from unnest(v_closed_ids) as p (id) where not private.is_connected(p.id)));
+  perform private.note_connections(v_closed_ids);
 end
 $$;
 
@@ -154,7 +156,7 @@ revoke execute on function private.is_gone(uuid) from public, anon, authenticate
 
 -- Operators, then chats, then their hands: the order of locks. His status changes after his chats are
 -- released, for it takes his hands. Should he be given another chat in between, his row here stays,
--- and the next run finds him again.
+-- and the next run finds him again. A connection that is locked is being renewed or closed: passed over.
 create or replace function private.run_gone_detection()
 returns bigint
 language plpgsql
@@ -167,10 +169,16 @@ declare
   v_gone_ids uuid[];
   v_chat_ids uuid[];
 begin
-  with lost as (
+  with lapsed as (
+    select k.person_id, k.process_id
+    from private.connections k
+    where k.is_open and k.lease_until <= private.now()
+    for no key update skip locked
+  ), lost as (
     update private.connections k
     set is_open = false
-    where k.is_open and k.lease_until <= private.now()
+    from lapsed l
+    where k.person_id = l.person_id and k.process_id = l.process_id
     returning k.person_id
   )
   select array_agg(l.person_id) into v_lost_ids from lost l;
@@ -195,9 +203,14 @@ begin
   update public.operators o
   set status = 'offline', status_reason = 'gone'
   where o.id = any (v_gone_ids) and o.status <> 'offline';
-  delete from private.connections k
-  where k.person_id = any (v_gone_ids) and not k.is_open
-    and not exists (select from public.chats c where c.chat_state = 'assigned' and c.assigned_operator_id = k.person_id);
+  with done as (
+    select k.person_id, k.process_id
+    from private.connections k
+    where k.person_id = any (v_gone_ids) and not k.is_open
+      and not exists (select from public.chats c where c.chat_state = 'assigned' and c.assigned_operator_id = k.person_id)
+    for update skip locked
+  )
+  delete from private.connections k using done d where k.person_id = d.person_id and k.process_id = d.process_id;
   return cardinality(v_gone_ids);
 end
 $$;

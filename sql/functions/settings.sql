@@ -2,11 +2,15 @@
 
 create or replace function private.setting(p_name text)
 returns text
-language sql
+language plpgsql  -- here, as in other helpers that are asked all the time: its plan is kept
 stable
 security definer
 set search_path = ''
-as $$ select s.value #>> '{}' from public.settings s where s.name = p_name $$;
+as $$
+begin
+  return (select s.value #>> '{}' from public.settings s where s.name = p_name);
+end
+$$;
 
 comment on function private.setting(text) is 'The value of a setting as text; null when there is none of that name.';
 revoke execute on function private.setting(text) from public, anon, authenticated;
@@ -27,13 +31,13 @@ grant execute on function private.time_zone() to authenticated, service_role;
 -- The day of the statistics, in the organisation's time zone.
 create or replace function private.local_date(p_at timestamptz)
 returns date
-language plpgsql  -- its plan is kept, and every reply asks
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
 begin
-  return (p_at at time zone (select s.value #>> '{}' from public.settings s where s.name = 'time_zone'))::date;
+  return (p_at at time zone private.setting('time_zone'))::date;
 end
 $$;
 

@@ -12,12 +12,13 @@ set search_path = ''
 as $$
 declare
   v_per_second double precision := private.setting('rate_limit_per_minute')::double precision / 60;
-  v_burst double precision := greatest(private.setting('rate_limit_burst')::double precision, 1);
+  v_burst double precision;
   v_now timestamptz := private.now();
 begin
   if v_per_second = 0 then
     return;
   end if;
+  v_burst := greatest(private.setting('rate_limit_burst')::double precision, 1);
   insert into private.rate_buckets as b (user_id, tokens, refilled_at)
   values (p_user_id, v_burst - 1, v_now)
   on conflict (user_id) do update set
@@ -115,7 +116,13 @@ begin
   get diagnostics v_count = row_count;
   v_counts := v_counts || v_count;
   -- Longer than any grace period or customer_idle that makes sense.
-  delete from private.connections k where k.seen_at < private.now() - interval '1 day';
+  with done as (
+    select k.person_id, k.process_id
+    from private.connections k
+    where k.seen_at < private.now() - interval '1 day'
+    for update skip locked
+  )
+  delete from private.connections k using done d where k.person_id = d.person_id and k.process_id = d.process_id;
   get diagnostics v_count = row_count;
   v_counts := v_counts || v_count;
   -- Where the login is Baton's own; a Supabase project keeps its own house.

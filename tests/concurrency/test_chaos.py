@@ -1,6 +1,7 @@
 """Thirty-two connections that do everything at once, for a bounded number of deeds, with a seed.
 
 Whoever is refused is told why; nobody is told of a deadlock; and when it is over the books balance.
+Meanwhile somebody follows the events: at every look they have led to what there is.
 """
 
 from collections import Counter
@@ -13,6 +14,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.concurrency.follower import Follower
 from tests.concurrency.world import (
     ADA,
     OK,
@@ -31,6 +33,7 @@ DEEDS_EACH = 150
 OPERATORS = [UUID(int=0xA0 + n) for n in range(8)]
 CUSTOMERS = [UUID(int=0xC00 + n) for n in range(12)]
 CHATS = [UUID(int=0xE00 + n) for n in range(24)]
+PROCESSES = [UUID(int=0xF00 + n) for n in range(3)]  # of the web
 
 
 @pytest.fixture
@@ -50,6 +53,7 @@ def arena(arena: Database) -> Database:
             (chat, customer_of(chat), "session" if n % 4 == 0 else "turn"),
         )
     arena.owner.execute("update settings set value = 'true' where name = 'allow_take'")
+    arena.owner.execute("update settings set value = '\"20 milliseconds\"' where name = 'grace_period'")
     return arena
 
 
@@ -76,7 +80,7 @@ class Caller:
             (2, self._transfers),
             (2, self._reassigns),
             (2, self._completes),
-            (1, self._reads),
+            (3, self._reads),
             (1, self._revises),
             (1, self._comes_or_goes),
             (1, self._is_deactivated_or_activated),
@@ -84,6 +88,7 @@ class Caller:
             (1, self._is_changed_with_others),
             (2, self._moves_by_plain_sql),
             (1, self._writes_to_many_by_plain_sql),
+            (1, self._connects_or_disconnects),
             (1, self._runs_a_job),
         ]
 
@@ -151,8 +156,9 @@ class Caller:
         return as_person(customer_of(chat), f"select complete_chat('{chat}')")
 
     def _reads(self) -> str:
-        chat = self._chat()
-        return as_person(customer_of(chat), f"select mark_read('{chat}', {self._random.randrange(9)})")
+        chat, holder = self._held()
+        reader = self._random.choice([customer_of(chat), holder, self._operator(), ADA])
+        return as_person(reader, f"select mark_read('{chat}', {self._random.randrange(30)})")
 
     def _revises(self) -> str:
         chat = self._chat()
@@ -198,7 +204,9 @@ class Caller:
                 f"priority = {self._random.randint(0, 3)}",
             ]
         )
-        return as_owner(f"update chats set {change} where id = '{self._chat()}'")
+        # A reply that changes nothing but its time is no event.
+        held = "and chat_state = 'assigned'" if "replied" in change else ""
+        return as_owner(f"update chats set {change} where id = '{self._chat()}' {held}")
 
     def _writes_to_many_by_plain_sql(self) -> str:
         customer = self._random.choice(CUSTOMERS)
@@ -207,12 +215,26 @@ class Caller:
             f" select id, 'real', 'm', gen_random_uuid() from chats where real_user_id = '{customer}' order by id"
         )
 
+    def _connects_or_disconnects(self) -> str:
+        process, some = self._random.choice(PROCESSES), self._random.sample(OPERATORS + CUSTOMERS, 3)
+        people = "array['" + "', '".join(map(str, some)) + "']::uuid[]"
+        return as_service(
+            self._random.choice(
+                [
+                    f"select private.open_connection('{process}', '{some[0]}')",
+                    f"select private.renew_connections('{process}', {people})",
+                    f"select private.close_connections('{process}', {people})",
+                ]
+            )
+        )
+
     def _runs_a_job(self) -> str:
         return self._random.choice(
             [
                 as_service("select release_idle_assignments('10 milliseconds')"),
                 as_service("select private.run_customer_idle()"),
                 as_service("select private.run_assignment_sweep()"),
+                as_service("select private.run_gone_detection()"),
             ]
         )
 
@@ -222,9 +244,16 @@ def test_thirty_two_callers_who_do_everything_at_once(arena: Database, isolation
     with sessions(arena, CONNECTIONS) as all_of_them:
         callers = [Caller(number, session, isolation) for number, session in enumerate(all_of_them)]
         start = Barrier(CONNECTIONS)
+        follower = Follower(arena.connect())
         with ThreadPoolExecutor(CONNECTIONS) as threads:
-            for work in [threads.submit(caller.work, start) for caller in callers]:
+            works = [threads.submit(caller.work, start) for caller in callers]
+            while not all(work.done() for work in works):
+                follower.look()
+            for work in works:
                 work.result(120)
+        follower.look()
+        assert follower.poll() == 0
+        follower.end()
     told: Counter[str] = sum((caller.told for caller in callers), Counter())
     unexpected = set(told) - refusals(arena) - {OK} - ({"40001"} if isolation != "read committed" else set())
     assert not unexpected, told

@@ -24,6 +24,8 @@ from tests.concurrency.world import (
     clear,
     overlap,
     sessions,
+    settles,
+    start,
 )
 from tests.servers import Database
 
@@ -56,6 +58,10 @@ def writes(customer: UUID, chat: UUID) -> str:
 
 def replies() -> str:
     return as_person(ANA, f"select send_operator_message('{HELD}', 'hi', '{uuid4()}')")
+
+
+def reads(person: UUID, chat: UUID, seq: int) -> str:
+    return as_person(person, f"select mark_read('{chat}', {seq})")
 
 
 def asks(operator: UUID) -> str:
@@ -124,6 +130,49 @@ def a_holder_without_a_hold_is_refused(database: Database, pair: list[Session]) 
     return pair[0].run(as_owner(f"{off}; {assigns}; {on}")) != OK
 
 
+def a_chat_whose_customer_reads_is_given(database: Database, pair: list[Session]) -> bool:
+    assert overlap(pair, reads(CARL, WAITING, 1), replies())[:2] == (OK, OK)
+    return count(database, "waiting_assignment") == 0
+
+
+def a_reader_without_news_costs_nobody_a_chat(database: Database, pair: list[Session]) -> bool:
+    plain = "insert into messages (chat_id, sender_type, content) values"
+    database.owner.execute(f"{plain} ('{WAITING}', 'real', 'anybody?')")
+    with sessions(database, 1) as (ana,):
+        window, other_window = pair
+        assert window.begin(reads(CARL, WAITING, 2)) == OK
+        work = other_window.start(lambda: other_window.begin(reads(CARL, WAITING, 1)))
+        assert not settles(work, other_window, window.pid)
+        assert (window.end(), work.result(20), ana.run(replies()), other_window.end()) == (OK, OK, OK, OK)
+    return count(database, "waiting_assignment") == 0
+
+
+def the_customer_is_not_told_how_many_read(database: Database, pair: list[Session]) -> bool:
+    assert overlap(pair, reads(BEN, WAITING, 1), reads(CLEO, WAITING, 1))[:2] == (OK, OK)
+    query = "select count(*) from private.events where event = 'message.read' and customer_event_seq is not null"
+    return bool(database.value(query) == 1)
+
+
+def no_relay_falls_asleep_beside_a_writer(database: Database, pair: list[Session]) -> bool:
+    assert pair[0].begin(writes(CORA, HELD)) == OK
+    may_sleep = database.value("select private.let_relay_sleep(gen_random_uuid(), '0 seconds')")
+    return (may_sleep, pair[0].end()) == (False, OK)
+
+
+def messages_of_many_chats_are_edited_beside_a_reply(database: Database, pair: list[Session]) -> bool:
+    database.owner.execute(f"insert into messages (chat_id, sender_type, content) values ('{HELD}', 'real', 'hello?')")
+    # The edit comes to the waiting chat's message first.
+    editor, ana = pair
+    with sessions(database, 1) as (stopper,):
+        assert stopper.begin(f"select from chats where id = '{WAITING}' for update") == OK
+        edits = start(editor, as_owner("update messages set content = 'edited' where true"))
+        assert not settles(edits, editor, stopper.pid)
+        replied = start(ana, replies())
+        settles(replied, ana, editor.pid)
+        assert stopper.end() == OK
+        return (edits.result(20), replied.result(20)) == (OK, OK)
+
+
 class Guard(NamedTuple):
     """What is taken away: out of a function some text, or by a statement; and what goes wrong then."""
 
@@ -148,6 +197,30 @@ GUARDS = {
     ),
     "the customer's lock": Guard(
         starting_twice_at_once_starts_one_chat, "private.start_chat(text,uuid,uuid,jsonb)", "for no key update", ""
+    ),
+    "the event of a read mark, which touches its chat": Guard(
+        a_chat_whose_customer_reads_is_given, statement="drop trigger _200_note_read on public.read_marks"
+    ),
+    "the touch of a mark without news": Guard(
+        a_reader_without_news_costs_nobody_a_chat,
+        "private.mark_read(uuid,bigint)",
+        "perform private.touch_waiting(p_chat_id)",
+        "null",
+    ),
+    "the chat's lock for a read mark": Guard(
+        the_customer_is_not_told_how_many_read,
+        "private.mark_read(uuid,bigint)",
+        "v_chat := private.lock_chat(p_chat_id)",
+        "null",
+    ),
+    "the lock of those who write events": Guard(
+        no_relay_falls_asleep_beside_a_writer, "private.ring()", "perform pg_advisory_xact_lock_shared", "-- "
+    ),
+    "the chat's lock for a plain edit": Guard(
+        messages_of_many_chats_are_edited_beside_a_reply,
+        "private.tg_messages__revise()",
+        "for no key update",
+        "",
     ),
     "the check of capacity": Guard(
         capacity_stays_above_what_is_held,

@@ -38,6 +38,8 @@ insert into operators (id, name, role, capacity, auto_assign) values
   ('{ADA}', 'Ada', 'admin', 1, false),
   ('{ANA}', 'Ana', 'operator', 2, %(auto)s), ('{BEN}', 'Ben', 'operator', 1, %(auto)s);
 insert into real_users (id) values ('{CORA}'), ('{CARL}'), ('{CLEM}');
+insert into private.connections (person_id, process_id, seen_at, lease_until)
+  select '{ANA}', gen_random_uuid(), now() - interval '1 hour', now() - interval '1 hour';
 update settings set value = 'true' where name = 'allow_take';
 """
 MESSAGE = f"""
@@ -107,6 +109,7 @@ DEEDS = {
     "edit_message": as_person(CORA, f"select edit_message('{SENT}', 'hello!')"),
     "delete_message": as_person(CORA, f"select delete_message('{SENT}')"),
     "mark_read": as_person(CORA, f"select mark_read('{CHAT}', 1)"),
+    "mark_read by Ana": as_person(ANA, f"select mark_read('{CHAT}', 1)"),
     "assign to Ana": as_person(ANA, f"select assign_chat_to_operator('{ANA}')"),
     "assign to Ben": as_person(BEN, f"select assign_chat_to_operator('{BEN}')"),
     "take_chat": as_person(BEN, f"select take_chat('{CHAT}')"),
@@ -120,6 +123,7 @@ DEEDS = {
     "record_operator_activity": as_person(ANA, f"select record_operator_activity('{CHAT}')"),
     "release_idle_assignments": as_owner(LATER + "select release_idle_assignments()"),
     "run_customer_idle": as_owner(LATER + "select private.run_customer_idle()"),
+    "run_gone_detection": as_owner("select private.run_gone_detection()"),
     "run_assignment_sweep": as_service("select private.run_assignment_sweep()"),
     "deactivate Ana": as_owner(f"update operators set is_active = false where id = '{ANA}'"),
     "deactivate Ben": as_owner(f"update operators set is_active = false where id = '{BEN}'"),
@@ -173,6 +177,7 @@ PASS_OVER = {
     "assign to Ben",
     "release_idle_assignments",
     "run_customer_idle",
+    "run_gone_detection",
     "run_assignment_sweep",
 }
 # One statement about many rows sees those that were committed when it began, as everywhere in Postgres.

@@ -1,7 +1,8 @@
 """The SQL surface, driven at random beside a model of sections 2 and 3: after every step they agree.
 
 A step is done by a function, as the person who may or may not do it, or by plain SQL; compared are
-the code of a refusal, every chat with its messages and holds, the queue, the operators' numbers.
+the code of a refusal, every chat with its messages and holds, the queue, the operators' numbers. And the
+events have led to what there is, every column of it.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from hypothesis.stateful import (
 )
 from psycopg.rows import dict_row
 
+from tests.concurrency.follower import Follower
 from tests.concurrency.model import ANSWERED, ASSIGNED, COMPLETED, WAITING, Model, Operator, Refused
 from tests.concurrency.world import ADA, ANA, BEN, CARL, CLEO, CORA, OK, as_owner, as_person, as_service, clear, code_of
 from tests.servers import Database
@@ -111,6 +113,8 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
             self.sent: list[tuple[UUID, str]] = []
             # When each step of the model's clock was over, by the clock of the database.
             self.ends: list[tuple[int, datetime]] = []
+            self.follower: Follower | None = None
+            self.looks = 0
 
         @initialize(
             capacities=st.tuples(*[st.integers(1, 3)] * 3),
@@ -128,6 +132,7 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
                 )
                 self.model.operators[operator] = Operator(capacity, is_automatic, free_since=self.model.now())
             self.compare()
+            self.follower = Follower(connection)
             for customer in CUSTOMERS * 2:
                 self.starts_a_chat(customer)
 
@@ -277,6 +282,18 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
                 lambda model: model.types(operator, chat),
             )
 
+        @rule(number=chat_numbers, reader=st.sampled_from(OPERATORS + CUSTOMERS), seq=st.integers(0, 9))
+        def somebody_reads(self, number: int, reader: UUID, seq: int) -> None:
+            chat = self.chat(number)
+
+            def change(model: Model) -> None:
+                if reader in OPERATORS:
+                    model.require_sight(reader, chat)
+                elif model.chats[chat].customer != reader:
+                    raise Refused("chat_not_found")
+
+            self.step(as_person(reader, f"select mark_read('{chat}', {seq})"), change)
+
         @rule(operator=operators, for_another=st.sampled_from([False] * 9 + [True]))
         def operator_asks(self, operator: UUID, for_another: bool) -> None:
             for_whom = OPERATORS[OPERATORS.index(operator) - for_another]
@@ -399,7 +416,9 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
             }
             to = f"chat_state = '{state}', assigned_operator_id = null"
             if state == ANSWERED:
-                to += ", operator_replied_at = clock_timestamp()"
+                # Of a chat that is answered already it would be a change of a time alone, which is no event.
+                to += ", operator_replied_at = case chat_state when 'assigned' then clock_timestamp()"
+                to += " else operator_replied_at end"
             # What reopens a chat is a message; that plain SQL may also do it is not modelled.
             if state != WAITING or self.model.chats[self.chat(number)].state in (ASSIGNED, WAITING):
                 self.plain_update(number, to, changes[state])
@@ -449,6 +468,18 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
                     ).fetchone()
                     assert rows
                     assert (rows["chats"] or []) == self.model.candidates(operator_id)
+
+        @invariant()
+        def events_lead_to_what_there_is(self) -> None:
+            # A full look takes as long as a step: at every fourth.
+            self.looks += 1
+            if self.follower and self.looks % 4 == 0:
+                self.follower.look()
+
+        def teardown(self) -> None:
+            if self.follower:
+                self.follower.look()
+                self.follower.end()
 
     return ChatMachine
 

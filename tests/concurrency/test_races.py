@@ -1,9 +1,11 @@
 """Two or three callers at the same moment, and exactly what must come of it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
 
+from tests.concurrency.follower import Follower
 from tests.concurrency.world import (
     ADA,
     ANA,
@@ -16,6 +18,7 @@ from tests.concurrency.world import (
     Session,
     as_owner,
     as_person,
+    as_service,
     broken_invariants,
     overlap,
     sessions,
@@ -346,3 +349,198 @@ def test_a_reply_beside_an_idle_release_of_the_same_operator_does_not_deadlock(d
         assert stopper.end() == OK
         assert (releases.result(20), replied.result(20)) == (OK, OK)
     assert broken_invariants(database) == []
+
+
+# Reading locks the chat too, where it is news.
+
+
+def reads(person: UUID, chat: UUID, seq: int) -> str:
+    return as_person(person, f"select mark_read('{chat}', {seq})")
+
+
+def told(database: Database, chat: UUID) -> list[tuple[str, int, int | None]]:
+    """Return the events of a chat: what, and the numbers for the staff and for the customer."""
+    query = "select * from private.events where chat_id = %s and event_seq is not null order by event_seq"
+    return [(row["event"], row["event_seq"], row["customer_event_seq"]) for row in database.rows(query, chat)]
+
+
+def test_the_only_chat_is_given_although_its_customer_is_just_reading(arena: Database, pair: list[Session]) -> None:
+    arena.owner.execute("delete from chats where id = %s", (LATER,))
+    assert overlap(pair, reads(CARL, WAITING, 1), asks(BEN)) == (OK, OK, False)
+    assert holders(arena)[WAITING] == BEN
+
+
+def test_the_first_chat_is_passed_over_when_its_customer_is_just_reading(arena: Database, pair: list[Session]) -> None:
+    assert overlap(pair, reads(CARL, WAITING, 1), asks(BEN)) == (OK, OK, True)
+    assert holders(arena)[LATER] == BEN
+
+
+@pytest.mark.parametrize("how", ["commit", "rollback"])
+@pytest.mark.parametrize("seq", [0, 1])
+def test_a_chat_whose_customer_reads_while_a_hand_becomes_free_is_given(
+    arena: Database, pair: list[Session], seq: int, how: str
+) -> None:
+    arena.owner.execute(
+        f"""
+        delete from chats where id = '{LATER}';
+        update operators set auto_assign = true, capacity = 1 where id = '{ANA}';
+        """
+    )
+    assert overlap(pair, reads(CARL, WAITING, seq), replies(ANA, HELD), how)[:2] == (OK, OK)
+    if how == "commit":
+        assert holders(arena)[WAITING] == ANA
+    else:
+        # What is undone offers nothing: that is what the sweep is for.
+        arena.rows("select private.run_assignment_sweep()")
+        assert holders(arena)[WAITING] == ANA
+
+
+def test_a_reader_who_has_no_news_after_all_costs_nobody_a_chat(arena: Database) -> None:
+    arena.owner.execute(
+        f"""
+        delete from chats where id = '{LATER}';
+        insert into messages (chat_id, sender_type, content) values ('{WAITING}', 'real', 'anybody?');
+        update operators set auto_assign = true, capacity = 1 where id = '{ANA}';
+        """
+    )
+    with sessions(arena, 3) as (window, other_window, ana):
+        # His other window has looked before the first one has told that it has read further.
+        assert window.begin(reads(CARL, WAITING, 2)) == OK
+        work = other_window.start(lambda: other_window.begin(reads(CARL, WAITING, 1)))
+        assert not settles(work, other_window, window.pid)
+        assert window.end() == OK
+        assert work.result(20) == OK
+        assert ana.run(replies(ANA, HELD)) == OK
+        assert other_window.end() == OK
+    assert holders(arena)[WAITING] == ANA
+    assert arena.value("select seq from read_marks") == 2
+
+
+def test_two_of_the_staff_who_read_as_far_at_once_are_one_event_to_the_customer(
+    arena: Database, pair: list[Session]
+) -> None:
+    assert overlap(pair, reads(BEN, WAITING, 1), reads(CLEO, WAITING, 1)) == (OK, OK, False)
+    assert told(arena, WAITING)[1:] == [("message.read", 2, 2), ("message.read", 3, None)]
+
+
+def test_the_customer_reads_beside_the_reply(arena: Database, pair: list[Session]) -> None:
+    assert overlap(pair, reads(CORA, HELD, 1), replies(ANA, HELD)) == (OK, OK, False)
+    assert [name for name, *_ in told(arena, HELD)[2:]] == ["message.read", "message.created", "chat.released"]
+    assert broken_invariants(arena) == []
+
+
+# Events are numbered under the chat's lock, and under no other.
+
+
+@pytest.mark.parametrize("how", ["commit", "rollback"])
+@pytest.mark.parametrize("second", ["a reply", "a mark", "a column", "a transfer", "an end"])
+def test_numbers_follow_each_other_whoever_comes_second(
+    arena: Database, pair: list[Session], second: str, how: str
+) -> None:
+    deed = {
+        "a reply": replies(ANA, HELD),
+        "a mark": reads(ANA, HELD, 1),
+        "a column": as_owner(f"update chats set priority = 3 where id = '{HELD}'"),
+        "a transfer": as_person(ANA, f"select transfer_chat('{HELD}', '{BEN}')"),
+        "an end": as_person(CORA, f"select complete_chat('{HELD}')"),
+    }[second]
+    before = len(told(arena, HELD))
+    assert overlap(pair, writes(CORA, HELD), deed, how) == (OK, OK, False)
+    after = told(arena, HELD)
+    assert [number for _, number, _ in after] == list(range(1, len(after) + 1))
+    hers = [number for _, _, number in after if number]
+    assert hers == list(range(1, len(hers) + 1))
+    assert (after[before][0] == "message.created") == (how == "commit" or second == "a reply")
+    assert broken_invariants(arena) == []
+
+
+@pytest.mark.parametrize("is_asleep", [False, True])
+def test_who_writes_into_different_chats_does_not_wait(arena: Database, pair: list[Session], is_asleep: bool) -> None:
+    if is_asleep:
+        arena.owner.execute("select private.let_relay_sleep(gen_random_uuid(), '1 minute')")
+    assert overlap(pair, writes(CARL, WAITING), writes(CLEM, LATER)) == (OK, OK, True)
+    arena.owner.execute("delete from private.relays where true")
+
+
+def test_many_who_write_into_one_chat_are_told_of_in_order(arena: Database) -> None:
+    arena.owner.execute(f"update chats set handling = 'session' where id = '{HELD}'")
+    deeds = [writes(CORA, HELD), replies(ANA, HELD), reads(ANA, HELD, 99), reads(CORA, HELD, 99), reads(ADA, HELD, 99)]
+    follower = Follower(arena.connect())
+    with sessions(arena, 10) as many, ThreadPoolExecutor(len(many)) as threads:
+
+        def work(number: int) -> set[str]:
+            return {many[number].run(deeds[(number + n) % 5].replace("'more'", f"'{n}'")) for n in range(15)}
+
+        works = [threads.submit(work, number) for number in range(len(many))]
+        while not all(done.done() for done in works):
+            follower.look()
+        results = set().union(*(done.result() for done in works))
+    assert results <= {OK, "client_message_id_reused"}
+    follower.look()
+    follower.end()
+    assert broken_invariants(arena) == []
+
+
+@pytest.mark.parametrize("first_is_write", [True, False])
+def test_nothing_is_told_of_a_chat_that_was_deleted_meanwhile(
+    arena: Database, pair: list[Session], first_is_write: bool
+) -> None:
+    deletes = as_owner(f"delete from chats where id = '{WAITING}'")
+    if first_is_write:
+        assert overlap(pair, writes(CARL, WAITING), deletes) == (OK, OK, False)
+    else:
+        assert overlap(pair, deletes, writes(CARL, WAITING)) == (OK, "chat_not_found", False)
+    left = arena.rows("select event, event_seq from private.events where chat_id = %s", WAITING)
+    assert [tuple(row.values()) for row in left] == [("chat.deleted", None)]
+
+
+@pytest.mark.parametrize("change", ["content = 'edited'", "deleted_at = now()", 'metadata = \'{"tone": "kind"}\''])
+def test_changing_messages_of_many_chats_beside_a_reply_does_not_deadlock(arena: Database, change: str) -> None:
+    arena.owner.execute(
+        f"update chats set chat_state = 'assigned', assigned_operator_id = '{BEN}' where id = '{WAITING}'"
+    )
+    # The statement comes to Cora's message first: it is stopped there, while Ben replies to Carl.
+    with sessions(arena, 3) as (stopper, service, ben):
+        assert stopper.begin(f"select from chats where id = '{HELD}' for update") == OK
+        changes = start(service, as_owner(f"update messages set {change} where sender_type = 'real'"))
+        assert not settles(changes, service, stopper.pid)
+        replied = start(ben, replies(BEN, WAITING))
+        settles(replied, ben, service.pid)
+        assert stopper.end() == OK
+        assert (changes.result(20), replied.result(20)) == (OK, OK)
+    assert broken_invariants(arena) == []
+
+
+# Connections
+
+
+def test_a_process_that_comes_back_beside_the_look_for_lost_ones_does_not_deadlock(arena: Database) -> None:
+    # Stored as Cleo, Ana, Ben, all lost; renewed in the order of their ids, and stopped at Ben.
+    process = uuid4()
+    for person in (CLEO, ANA, BEN):
+        arena.owner.execute(
+            "insert into private.connections (person_id, process_id, seen_at, lease_until)"
+            f" values ('{person}', '{process}', now() - interval '40 seconds', now() - interval '10 seconds')"
+        )
+    with sessions(arena, 3) as (stopper, web, job):
+        assert stopper.begin(f"select from private.connections where person_id = '{BEN}' for update") == OK
+        people = f"array['{ANA}', '{BEN}', '{CLEO}']::uuid[]"
+        renews = start(web, as_service(f"select private.renew_connections('{process}', {people})"))
+        assert not settles(renews, web, stopper.pid)
+        looks = start(job, as_service("select private.run_gone_detection()"))
+        settles(looks, job, web.pid, stopper.pid)
+        assert stopper.end() == OK
+        assert (renews.result(20), looks.result(20)) == (OK, OK)
+    assert arena.value("select bool_and(is_open) from private.connections")
+
+
+def test_relays_are_told_when_an_operator_s_last_connections_close_at_once(
+    arena: Database, pair: list[Session]
+) -> None:
+    here, there = uuid4(), uuid4()
+    for process in (here, there):
+        arena.owner.execute(f"select private.open_connection('{process}', '{ANA}')")
+    arena.owner.execute("delete from private.events where event = 'connection.changed'")
+    closes = [as_service(f"select private.close_connections('{p}', array['{ANA}']::uuid[])") for p in (here, there)]
+    assert overlap(pair, *closes)[:2] == (OK, OK)
+    assert arena.value("select count(*) from private.events where event = 'connection.changed'") >= 1

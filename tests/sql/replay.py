@@ -3,7 +3,7 @@
 Everything is kept as the JSON that the database makes of its rows, every column of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import UUID
 
@@ -25,6 +25,10 @@ class Snapshot:
     chat: Json
     messages: dict[int, Json]
     marks: dict[tuple[str, str | None], tuple[int, str]]
+    told: int = field(init=False, compare=False)  # the number of the last event that happened to it
+
+    def __post_init__(self) -> None:
+        self.told = self.event_seq
 
     @classmethod
     def fetch(cls, who: Caller, chat: UUID) -> Self:
@@ -38,11 +42,12 @@ class Snapshot:
 
     @property
     def event_seq(self) -> int:
-        """The number of the latest event in it."""
+        """The number of the latest event that its chat knows of."""
         return int(self.chat["event_seq"])
 
     def apply(self, event: Json) -> None:
         """Let an event happen to it."""
+        self.told = event["event_seq"]
         self.chat = event["chat"]
         detail, message = event["detail"], event["message"]
         if message is not None:
@@ -53,6 +58,18 @@ class Snapshot:
                     self.messages[seq] = self.messages[seq] | {"handled_by_operator_id": message["sender_id"]}
         if event["event"] == "message.read":
             self.marks[detail["reader_type"], detail["reader_id"]] = (detail["seq"], event["at"])
+
+    def differences(self, other: "Snapshot") -> list[tuple[str, object, object]]:
+        """Return what differs: where, what is here, what is there."""
+        ones, others = ({"chat": s.chat, **s.messages, **s.marks} for s in (self, other))
+        found: list[tuple[str, object, object]] = []
+        for key in ones.keys() | others.keys():
+            one, another = ones.get(key), others.get(key)
+            if isinstance(one, dict) and isinstance(another, dict):
+                found += [(f"{key}.{name}", one[name], another[name]) for name in one if one[name] != another[name]]
+            elif one != another:
+                found.append((str(key), one, another))
+        return found
 
 
 class Audience:

@@ -978,6 +978,16 @@ def test_when_all_events_are_gone_only_the_latest_number_is_good(world: World, s
         events(stage.ada, stage.chat, 6)
 
 
+def test_a_time_that_somebody_set_leaves_no_hole(world: World, stage: Stage) -> None:
+    stage.sql("insert into read_marks values (%s, %s, 1, '2020-01-01')", stage.chat, stage.kim.id)
+    stage.kim.writes(stage.chat)
+    world.service.rows("select private.run_clean_up()")
+    for person, last in ((stage.ada, 9), (stage.kim, 8)):
+        with refused("PT410", "events_gone"):
+            events(person, stage.chat)
+        assert [e["event_seq"] for e in events(person, stage.chat, last - 1)] == [last]
+
+
 def test_retention_is_a_setting(world: World, stage: Stage) -> None:
     world.clock(datetime.now(UTC) + timedelta(days=6, hours=23))
     world.owner.rows("select private.run_clean_up()")
