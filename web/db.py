@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, NamedTuple, TypeVar
 
 import orjson
 import psycopg
 from flask import Flask, current_app, g, request
 from psycopg import ClientCursor, Connection, sql
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool
 
@@ -34,6 +34,17 @@ COUNT: LiteralString = BEGIN + "select public.check_request(); commit;"
 COMMIT: LiteralString = "select current_setting('response.status', true) as status; commit;"
 
 
+class Answer(NamedTuple):
+    """The rows of a query, and the names of their columns, which may repeat."""
+
+    names: list[str]
+    rows: list[TupleRow]
+
+    def dicts(self) -> list[DictRow]:
+        """Return the rows by name."""
+        return [dict(zip(self.names, row, strict=True)) for row in self.rows]
+
+
 class Database:
     """A pool of connections, opened by the first request (so after gunicorn has forked)."""
 
@@ -48,6 +59,7 @@ class Database:
             timeout=5,
             open=False,
             check=_notice_end,
+            configure=_tell_utc,
             kwargs={
                 "autocommit": True,  # begin and commit are written out
                 "row_factory": dict_row,
@@ -63,23 +75,27 @@ class Database:
         Raises:
             psycopg.Error: What the function refused; nothing was changed.
         """
+        return self.ask(caller, _invocation("public", function, tuple(arguments)), arguments).dicts()
+
+    def ask(self, caller: Caller, query: str, arguments: dict[str, Any]) -> Answer:
+        """Run one query, which is our own text, as `run` would: the whole transaction is one message.
+
+        Raises:
+            psycopg.Error: What Postgres refused; nothing was changed.
+        """
         identity = _identity(caller, _request_headers(), self.timeout_ms)
-        query = _invocation("public", function, tuple(arguments)).encode() + b";"
-        values = {**identity, **_adapted(arguments)}
+        answer, g.response_status = self._try_twice(
+            lambda is_counted: self._message(identity, query, arguments, is_counted),
+            is_counted=caller.role != "service_role",
+        )
+        return answer
 
-        def transaction(is_counted: bool) -> tuple[list[DictRow], int | None]:
-            begin = COUNT + BEGIN if is_counted else BEGIN
-            with self.pool.connection() as connection:
-                cursor = ClientCursor(connection)
-                cursor.execute(begin.encode() + query + COMMIT.encode(), values)
-                for _ in range(begin.count(";")):  # a result a statement
-                    cursor.nextset()
-                rows = cursor.fetchall()
-                cursor.nextset()
-                return rows, _status(cursor.fetchone())
-
-        rows, g.response_status = self._try_twice(transaction, is_counted=caller.role != "service_role")
-        return rows
+    def ask_uncounted(self, caller: Caller, headers: Headers, query: str, arguments: dict[str, Any]) -> Answer:
+        """Run one query as `caller` outside of any request, as `ask` does it."""
+        identity = _identity(caller, headers, self.timeout_ms)
+        return self._try_twice(
+            lambda is_counted: self._message(identity, query, arguments, is_counted), is_counted=False
+        )[0]
 
     def run(self, caller: Caller, work: Callable[[Conn], T], timeout_ms: int | None = None) -> T:
         """Do `work` in one transaction as `caller` of the current request, which counts against his limit.
@@ -94,11 +110,6 @@ class Database:
             lambda is_counted: self._transaction(identity, work, is_counted), is_counted=caller.role != "service_role"
         )
         return result
-
-    def run_uncounted(self, caller: Caller, headers: Headers, work: Callable[[Conn], T]) -> T:
-        """Do `work` in one transaction as `caller` outside of any request, as `run` does it."""
-        identity = _identity(caller, headers, self.timeout_ms)
-        return self._try_twice(lambda is_counted: self._transaction(identity, work, is_counted), is_counted=False)[0]
 
     def as_owner(self, work: Callable[[Conn], T]) -> T:
         """Do `work` as the owner of the connection: questions about the database itself."""
@@ -115,6 +126,20 @@ class Database:
                 raise
             return transaction(False)
 
+    def _message(
+        self, identity: dict[str, str], query: str, arguments: dict[str, Any], is_counted: bool
+    ) -> tuple[Answer, int | None]:
+        begin = COUNT + BEGIN if is_counted else BEGIN
+        with self.pool.connection() as connection:
+            cursor = ClientCursor(connection, row_factory=tuple_row)
+            cursor.execute(f"{begin}{query};{COMMIT}".encode(), {**identity, **_adapted(arguments)})
+            for _ in range(begin.count(";")):  # a result a statement
+                cursor.nextset()
+            answer = Answer([column.name for column in cursor.description or ()], cursor.fetchall())
+            cursor.nextset()
+            row = cursor.fetchone()
+        return answer, _status(row[0] if row else None)
+
     def _transaction(
         self, identity: dict[str, str], work: Callable[[Conn], T], is_counted: bool
     ) -> tuple[T, int | None]:
@@ -122,7 +147,8 @@ class Database:
             messages = ClientCursor(connection)
             messages.execute(COUNT + BEGIN if is_counted else BEGIN, identity)
             result = work(connection)
-            return result, _status(messages.execute(COMMIT).fetchone())
+            row = messages.execute(COMMIT).fetchone()
+        return result, _status(row["status"] if row else None)
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -147,6 +173,11 @@ def call(function: str, /, **arguments: Any) -> list[DictRow]:
     return database().call(current_caller(), function, arguments)
 
 
+def invocation(schema: str, function: str, arguments: dict[str, Any]) -> str:
+    """Return the text of a call by named arguments, to be asked with them."""
+    return _invocation(schema, function, tuple(arguments))
+
+
 def invoke(connection: Conn, schema: str, function: str, /, **arguments: Any) -> list[DictRow]:
     """Call a function by named arguments inside a transaction; dicts are passed as jsonb."""
     query = _invocation(schema, function, tuple(arguments))
@@ -166,8 +197,8 @@ def _adapted(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in arguments.items()}
 
 
-def _status(row: DictRow | None) -> int | None:
-    return int(row["status"]) if row and row["status"] else None
+def _status(text: str | None) -> int | None:
+    return int(text) if text else None
 
 
 def _request_headers() -> Headers:
@@ -185,6 +216,11 @@ def _identity(caller: Caller, headers: Headers, timeout_ms: int) -> dict[str, st
         "headers": orjson.dumps(headers).decode(),
         "timeout": str(timeout_ms),
     }
+
+
+def _tell_utc(connection: Conn) -> None:
+    """Have times in UTC also after the transaction: psycopg reads them when the whole message is answered."""
+    connection.execute("select set_config('timezone', 'UTC', false)")
 
 
 def _notice_end(connection: Conn) -> None:

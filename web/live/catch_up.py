@@ -5,12 +5,12 @@ caller, so that the database decides again each time whether he may see the chat
 """
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg
 
-from web.db import Conn, invoke
 from web.live.events import PAGE, Event, list_events
 from web.live.frames import encode
 from web.live.hub import Hub, Subscription
@@ -83,15 +83,10 @@ class CatchUp:
 
     def _start_afresh(self, subscription: Subscription, is_reset: bool) -> None:
         """Start from the latest event; with a reset the client is told to fetch the rest itself."""
-
-        def latest(connection: Conn) -> int:
-            (chat,) = invoke(connection, "public", "get_chat", p_chat_id=subscription.chat_id)
-            number: int = chat["event_seq"]
-            return number
-
         subscription.is_dirty = subscription.needs_reset = False
         session = subscription.session
-        subscription.last = self._store.as_caller(session.caller, session.headers, latest)
+        (chat,) = self._store.call(session.caller, session.headers, "get_chat", p_chat_id=subscription.chat_id)
+        subscription.last = chat["event_seq"]
         if is_reset:
             frame = {"type": "reset", "chat_id": subscription.chat_id, "event_seq": subscription.last}
             self._hub.send(subscription, encode(frame | {"epoch": self._hub.epoch}))
@@ -100,12 +95,10 @@ class CatchUp:
             self._go_on(subscription, None)
 
     def _read(self, subscription: Subscription) -> list[Event]:
-        def read(connection: Conn) -> list[Event]:
-            return list_events(connection, subscription.chat_id, subscription.last)
-
         subscription.is_dirty = False  # before reading: what happens from here on is told
         session = subscription.session
-        return self._store.as_caller(session.caller, session.headers, read)
+        ask = partial(self._store.ask, session.caller, session.headers)
+        return list_events(ask, subscription.chat_id, subscription.last)
 
     def _send_subscribed(self, subscription: Subscription) -> None:
         frame = {"type": "subscribed", "chat_id": subscription.chat_id, "event_seq": subscription.last}

@@ -1,12 +1,14 @@
 """Events as they come out of the database, and as they are sent: the same over sockets and over HTTP."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
 
-from psycopg import Connection, Cursor
-from psycopg.rows import TupleRow, tuple_row
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from web.db import Answer
 
 T = TypeVar("T")
 
@@ -15,7 +17,7 @@ PAGE = 200
 
 _LIST: LiteralString = """
 select e.event_seq, e.event, e.at, e.detail, (e.message).*, (e.chat).*
-from public.list_events(%s, %s, %s) e
+from public.list_events(%(p_chat_id)s, %(p_after_event)s, %(p_limit)s) e
 """
 _READ: LiteralString = """
 select e.chat_id, e.is_staff, e.event_seq, e.event, e.at, e.detail, (e.message).*, (e.chat).*
@@ -37,16 +39,17 @@ class Event(NamedTuple):
 Key = tuple[UUID, bool]  # a chat, and whether for its staff
 
 
-def list_events(connection: Connection[Any], chat_id: UUID, after_event: int, limit: int = PAGE) -> list[Event]:
-    """Return the events after that number as the caller of the transaction may see them, at most `limit`.
+def list_events(
+    ask: Callable[[str, dict[str, Any]], Answer], chat_id: UUID, after_event: int, limit: int = PAGE
+) -> list[Event]:
+    """Return the events after that number as whoever asks may see them, at most `limit`.
 
     Raises:
         psycopg.Error: chat_not_found, events_gone, invalid_argument.
     """
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        rows = cursor.execute(_LIST, (chat_id, after_event, limit)).fetchall()
-        split = _Splitter(cursor)
-        return [split.event(row) for row in rows]
+    answer = ask(_LIST, {"p_chat_id": chat_id, "p_after_event": after_event, "p_limit": limit})
+    split = _Splitter(answer.names)
+    return [split.event(row) for row in answer.rows]
 
 
 def read_events(connection: Connection[Any], after: dict[Key, int], limit: int) -> dict[Key, list[Event]]:
@@ -59,7 +62,7 @@ def read_events(connection: Connection[Any], after: dict[Key, int], limit: int) 
     found: dict[Key, list[Event]] = {}
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(_READ, arguments).fetchall()
-        split = _Splitter(cursor)
+        split = _Splitter([column.name for column in cursor.description or ()])
         for row in rows:
             found.setdefault((row[0], row[1]), []).append(split.event(row))
     return found
@@ -75,8 +78,7 @@ def in_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 class _Splitter:
     """Takes rows apart into the event, its message and its chat: each of the two begins with its `id`."""
 
-    def __init__(self, cursor: Cursor[TupleRow]) -> None:
-        names = [column.name for column in cursor.description or ()]
+    def __init__(self, names: list[str]) -> None:
         self._event = names.index("event_seq")
         self._message = names.index("id")
         self._chat = names.index("id", self._message + 1)

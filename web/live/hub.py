@@ -157,12 +157,6 @@ class Hub:
         with self._lock:
             self._end(subscription)
 
-    @property
-    def size(self) -> int:
-        """The number of subscriptions."""
-        with self._lock:
-            return sum(len(topic.subscriptions) for topic in self._topics.values())
-
     # For the relay.
 
     def begin(self, reader: Reader, epoch: UUID) -> None:
@@ -217,14 +211,18 @@ class Hub:
             shown = told if is_staff or not is_from_staff else told | {"sender_id": None}
             self.tell(chat_id, is_staff, encode(shown), but=sender_id)
 
-    def tell(self, chat_id: UUID, is_staff: bool, frame: bytes, but: UUID | None = None) -> bool:
-        """Send what is no event to all who watch a chat, but for one person; return whether anybody watches it."""
+    def tell(self, chat_id: UUID, is_staff: bool, frame: bytes, but: UUID | None = None) -> None:
+        """Send what is no event to all who watch a chat, but for one person."""
         with self._lock:
             topic = self._topics.get((chat_id, is_staff))
             for each in topic.subscriptions if topic else ():
                 if each.is_live and (but is None or each.session.person_id != but):
                     each.session.connection.send(frame)
-            return topic is not None
+
+    def watched_by_customers(self, chat_ids: Iterable[UUID]) -> set[UUID]:
+        """Return those of these chats that customers watch here."""
+        with self._lock:
+            return {chat_id for chat_id in chat_ids if (chat_id, False) in self._topics}
 
     # Delivery, all in the relay's greenlet.
 
@@ -324,11 +322,16 @@ class Hub:
                 self.end(each)
 
     def _expel_changed(self, reader: Reader, sessions: "list[Session]") -> None:
-        """Close the sockets of operators who are deactivated, and of customers who have become operators."""
+        """Close the sockets of operators who are deactivated, and of customers who have become operators.
+
+        Whoever is just signing in looks again, since what he was told may be from before.
+        """
         ids = {session.person_id for session in sessions if session.person_id is not None}
         active = {row[0] for some in in_batches(ids, _PAIRS_AT_ONCE) for row in reader.execute(_ACTIVE, (list(some),))}
         for session in sessions:
-            if session.person_id is not None and session.is_staff != (session.person_id in active):
+            if not session.is_ready:
+                session.is_doubtful = True
+            elif session.person_id is not None and session.is_staff != (session.person_id in active):
                 if session.is_staff:
                     session.connection.close(4403, "deactivated")
                 else:

@@ -4,23 +4,28 @@ The relay only notes what may have changed. Tasks look it up and send it: at mos
 much happens, and less often when looking it up, or sending it, takes long.
 """
 
+import math
 import threading
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from psycopg.rows import tuple_row
-
-from web.db import Conn, invoke
 from web.live.frames import encode
 from web.live.hub import Hub
 from web.live.people import People
 from web.live.relay import Change
 from web.live.store import Store
-from web.live.task import Task
+from web.live.task import Task, unhurried
 
 if TYPE_CHECKING:
     from web.live.session import Session
+
+_HOLDS = "select h.operator_id, (h.chat).* from private.list_holds(%(operator_ids)s::uuid[]) h"
+
+# Of the queue's numbers those that change by themselves; alone they are not worth a frame, but now and then.
+_CLOCKS = frozenset({"oldest_wait_seconds", "average_wait_seconds"})
+_NOW_AND_THEN = 5.0  # seconds
 
 # These change neither the queue nor anybody's list.
 _ONLY_IN_THE_CHAT = frozenset({"message.edited", "message.deleted", "message.read"})
@@ -44,6 +49,8 @@ class LiveNews:
         self._waiting: set[UUID] = set()  # customers' chats that wait and are watched here
         self._noted_since: set[UUID] = set()  # those that were noted since their places were last asked for
         self._places: dict[UUID, tuple[int, int | None]] = {}  # what was told last of each
+        self._queue_told: dict[str, Any] = {}
+        self._queue_told_at = -math.inf
         self._presence = Task("presence", self._tell_presence)
         self._inbox = Task("inbox", self._tell_inbox)
         self._queue = Task("queue", self._tell_places)
@@ -78,7 +85,8 @@ class LiveNews:
                 is_queue_changed = True  # available operators
             elif change.event not in _ONLY_IN_THE_CHAT:
                 is_queue_changed = True
-                list_ids |= {each for each in (change.person_id, change.from_person_id) if each}
+                if change.event.startswith("chat."):  # a message changes no holder: an event of the chat's follows
+                    list_ids |= {each for each in (change.person_id, change.from_person_id) if each}
         with self._lock:
             if self._presence_of is not None:
                 self._presence_of |= operator_ids
@@ -133,7 +141,7 @@ class LiveNews:
             changed += [_absent(operator_id) for operator_id in missing]
         all_frame = encode({"type": "presence", "operators": everyone})
         changed_frame = encode({"type": "presence", "operators": changed}) if changed else None
-        for session in staff:
+        for session in unhurried(staff):
             if session in newcomers:
                 session.connection.send(all_frame)
             elif changed_frame is not None:
@@ -152,55 +160,70 @@ class LiveNews:
             return
         ids = {session.person_id for session in listed if session.person_id is not None}
         try:
-            queue, holds = self._store.for_task(lambda connection: (_queue_status(connection), _holds(connection, ids)))
+            (queue,) = self._store.call_for_task("public", "get_assignment_queue_status")
+            holds = self._holds(ids)
         except BaseException:
             with self._lock:
                 self._inbox_to |= newcomers
                 self._lists_of |= list_ids
                 self._is_queue_changed |= is_queue_changed
             raise
-        shared = encode({"type": "inbox", "queue": queue})
-        for session in staff:
+        shared = encode({"type": "inbox", "queue": queue}) if self._is_worth_telling(queue) else None
+        frames: dict[UUID | None, bytes] = {}  # of a person, who may have several sockets
+        for session in unhurried(staff):
             if session in listed:
-                chats = holds.get(session.person_id, []) if session.person_id is not None else []
-                session.connection.send(encode({"type": "inbox", "queue": queue, "chats": chats}))
-            else:
+                person_id = session.person_id
+                if person_id not in frames:
+                    chats = holds.get(person_id, []) if person_id is not None else []
+                    frames[person_id] = encode({"type": "inbox", "queue": queue, "chats": chats})
+                session.connection.send(frames[person_id])
+            elif shared is not None:
                 session.connection.send(shared)
+
+    def _is_worth_telling(self, queue: dict[str, Any]) -> bool:
+        numbers = {name: value for name, value in queue.items() if name not in _CLOCKS}
+        now = time.monotonic()
+        if numbers == self._queue_told and now - self._queue_told_at < _NOW_AND_THEN:
+            return False
+        self._queue_told, self._queue_told_at = numbers, now
+        return True
 
     def _tell_places(self) -> None:
         with self._lock:
-            asked = list(self._waiting)
             fresh, self._noted_since = self._noted_since, set()
+            self._waiting = self._hub.watched_by_customers(self._waiting)
+            asked = list(self._waiting)
         if not asked:
             return
         try:
-            rows = self._store.for_task(
-                lambda connection: invoke(connection, "private", "queue_positions", p_chat_ids=asked)
-            )
+            rows = self._store.call_for_task("private", "queue_positions", p_chat_ids=asked)
         except BaseException:
             with self._lock:
                 self._noted_since |= fresh
             raise
         found = {row["chat_id"]: row for row in rows}
         with self._lock:
-            gone = set(asked) - set(found) - self._noted_since
-            self._waiting -= gone
-        for chat_id in gone:
-            self._places.pop(chat_id, None)
-        for chat_id, row in found.items():
+            self._waiting -= set(asked) - set(found) - self._noted_since
+        self._places = {chat_id: place for chat_id, place in self._places.items() if chat_id in found}
+        for chat_id, row in unhurried(found.items()):
             wait = row["expected_wait_seconds"]
             place = (row["position"], None if wait is None else round(wait))
             if place != self._places.get(chat_id) or chat_id in fresh:
                 self._places[chat_id] = place
-                if not self._hub.tell(chat_id, False, encode({"type": "queue", **row})):
-                    with self._lock:  # nobody watches it here any more
-                        if chat_id not in self._noted_since:
-                            self._waiting.discard(chat_id)
-                    self._places.pop(chat_id, None)
+                self._hub.tell(chat_id, False, encode({"type": "queue", **row}))
 
     def _presence_rows(self, ids: set[UUID] | None) -> list[dict[str, Any]]:
         asked = {} if ids is None else {"p_operator_ids": list(ids)}
-        return self._store.for_task(lambda connection: invoke(connection, "private", "list_presence", **asked))
+        return self._store.call_for_task("private", "list_presence", **asked)
+
+    def _holds(self, operator_ids: set[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+        """Return the chats that each of these operators holds, oldest assignment first."""
+        holds: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+        if operator_ids:
+            names, rows = self._store.ask_for_task(_HOLDS, operator_ids=list(operator_ids))
+            for row in rows:
+                holds[row[0]].append(dict(zip(names[1:], row[1:], strict=True)))
+        return holds
 
 
 def _absent(operator_id: UUID) -> dict[str, Any]:
@@ -211,22 +234,3 @@ def _absent(operator_id: UUID) -> dict[str, Any]:
         "status_reason": None,
         "is_connected": False,
     }
-
-
-def _queue_status(connection: Conn) -> dict[str, Any]:
-    (row,) = invoke(connection, "public", "get_assignment_queue_status")
-    return row
-
-
-def _holds(connection: Conn, operator_ids: set[UUID]) -> dict[UUID, list[dict[str, Any]]]:
-    """Return the chats that each of these operators holds, oldest assignment first."""
-    holds: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    if operator_ids:
-        with connection.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(
-                "select h.operator_id, (h.chat).* from private.list_holds(%s::uuid[]) h", (list(operator_ids),)
-            )
-            names = [column.name for column in cursor.description or ()][1:]
-            for row in cursor:
-                holds[row[0]].append(dict(zip(names, row[1:], strict=True)))
-    return holds

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from web.db import Conn, invoke
 from web.live.events import in_batches
 from web.live.store import Store
 
@@ -29,6 +28,7 @@ class People:
         self._process_id = process_id
         self._most_sockets = most_sockets
         self._lock = threading.Lock()
+        self._telling = threading.Lock()  # one task at a time tells the database
         self._sessions: dict[UUID, set[Session]] = {}
         self._services: set[Session] = set()
         self._left: set[UUID] = set()  # persons whose last socket has closed; not told yet
@@ -48,14 +48,8 @@ class People:
 
     def open(self, person_id: UUID) -> str:
         """Take the lease of somebody who was admitted; return what he is. Raises psycopg.Error."""
-
-        def take(connection: Conn) -> str:
-            (row,) = invoke(
-                connection, "private", "open_connection", p_process_id=self._process_id, p_person_id=person_id
-            )
-            return str(row["open_connection"])
-
-        return self._store.for_session(take)
+        (row,) = self._store.call_for_session("open_connection", p_process_id=self._process_id, p_person_id=person_id)
+        return str(row["open_connection"])
 
     def leave(self, session: "Session") -> None:
         """Count a session out, admitted or not."""
@@ -86,6 +80,22 @@ class People:
 
     def tell_database(self) -> None:
         """Give back the leases of those who have left, and renew the others when it is time. Raises psycopg.Error."""
+        with self._telling:
+            self._give_back()
+            if time.monotonic() - self._renewed_at >= RENEW_EVERY:
+                with self._lock:
+                    here = list(self._sessions)
+                self._call("renew_connections", here)
+                self._renewed_at = time.monotonic()
+
+    def close(self) -> None:
+        """Give back every lease: the process ends. Raises psycopg.Error."""
+        with self._telling:
+            with self._lock:
+                here = [*self._sessions, *self._left]
+            self._call("close_connections", here)
+
+    def _give_back(self) -> None:
         with self._lock:
             left = [person_id for person_id in self._left if person_id not in self._sessions]
             self._left.clear()
@@ -99,22 +109,7 @@ class People:
         with self._lock:
             returned = [person_id for person_id in left if person_id in self._sessions]
         self._call("renew_connections", returned)
-        if time.monotonic() - self._renewed_at >= RENEW_EVERY:
-            self._renewed_at = time.monotonic()
-            with self._lock:
-                here = list(self._sessions)
-            self._call("renew_connections", here)
-
-    def close(self) -> None:
-        """Give back every lease: the process ends. Raises psycopg.Error."""
-        with self._lock:
-            here = [*self._sessions, *self._left]
-        self._call("close_connections", here)
 
     def _call(self, function: str, person_ids: list[UUID]) -> None:
         for some in in_batches(sorted(person_ids), _AT_ONCE):
-
-            def tell(connection: Conn, some: list[UUID] = some) -> None:
-                invoke(connection, "private", function, p_process_id=self._process_id, p_person_ids=some)
-
-            self._store.for_task(tell)
+            self._store.call_for_task("private", function, p_process_id=self._process_id, p_person_ids=some)

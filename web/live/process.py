@@ -23,7 +23,7 @@ from web.live.people import People
 from web.live.relay import Relay
 from web.live.session import PING_SECONDS, Session, explain
 from web.live.store import Store
-from web.live.task import Task
+from web.live.task import Task, unhurried
 from web.tokens import Tokens
 
 log = logging.getLogger("baton.live")
@@ -155,7 +155,7 @@ class Live:
         kinds: Counter[str] = Counter()
         subscriptions = 0
         now, clock = time.monotonic(), time.time()
-        for session in sessions:
+        for session in unhurried(sessions):
             connection = session.connection
             kinds[session.kind] += 1
             subscriptions += len(session.subscriptions)

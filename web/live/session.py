@@ -15,7 +15,7 @@ from flask import Flask, g
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, TypeAdapter, ValidationError
 
 from web import metrics
-from web.db import Headers, invoke
+from web.db import Headers
 from web.errors import ApiError, from_database, not_signed_in
 from web.live.connection import Connection, ConnectionClosed
 from web.live.frames import encode
@@ -100,6 +100,7 @@ class Session:
         "expires_at",
         "headers",
         "is_admitted",
+        "is_doubtful",
         "is_ready",
         "kind",
         "next_ping_at",
@@ -116,6 +117,7 @@ class Session:
         self.person_id: UUID | None = None  # None: nobody yet, or the service
         self.kind = "anonymous"
         self.is_admitted = False
+        self.is_doubtful = False  # what he is may have changed while it was looked up
         self.is_ready = False
         self.expires_at = 0.0  # time.time() at which the token ends
         self.opened_at = time.monotonic()
@@ -233,7 +235,7 @@ class Session:
             return
         self.caller = caller
         self.person_id = caller.id
-        self.expires_at = float(orjson.loads(caller.claims)["exp"])
+        self.expires_at = caller.expires_at
         if not self.is_admitted:
             if not self._live.people.admit(self, caller.id):
                 self.person_id = None
@@ -248,7 +250,9 @@ class Session:
         """Ask what the person is, and tell him that he is ready, or why not."""
         epoch = self._live.hub.epoch
         try:
-            kind = "service" if self.person_id is None else self._live.people.open(self.person_id)
+            kind = self._kind()
+            while self.is_doubtful:
+                kind = self._kind()
         except psycopg.Error as error:
             self._refuse(self._live.explain(error))
             self.connection.close(1012, "try again")
@@ -272,6 +276,10 @@ class Session:
             self.is_ready = True
             if self.is_staff:
                 self._live.news.welcome(self)
+
+    def _kind(self) -> str:
+        self.is_doubtful = False
+        return "service" if self.person_id is None else self._live.people.open(self.person_id)
 
     def _subscribe(self, frame: Subscribe) -> None:
         previous = self.subscriptions.get(frame.chat_id)
@@ -317,9 +325,7 @@ class Session:
             self._call("record_operator_activity", p_chat_id=frame.chat_id)
 
     def _call(self, function: str, **arguments: Any) -> None:
-        self._live.store.as_caller(
-            self.caller, self.headers, lambda connection: invoke(connection, "public", function, **arguments)
-        )
+        self._live.store.call(self.caller, self.headers, function, **arguments)
 
     def _refuse(self, refusal: ApiError, chat_id: UUID | None = None) -> None:
         frame: dict[str, object] = {

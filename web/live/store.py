@@ -1,18 +1,17 @@
 """What the live part asks the database beside its relay, on connections of its own: HTTP never waits for it."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any
 
+from psycopg.rows import DictRow
 from psycopg_pool import PoolTimeout
 
 from web.config import Config
-from web.db import Conn, Database, Headers
+from web.db import Answer, Database, Headers, invocation
 from web.tokens import SERVICE, Caller
-
-T = TypeVar("T")
 
 # How many sessions, and how many of the process's own tasks, ask at once. The rest wait their turn: when all
 # clients come back together, the database sees no more of it than this.
@@ -28,24 +27,31 @@ class Store:
         self._sessions = threading.BoundedSemaphore(_SESSIONS)
         self._tasks = threading.BoundedSemaphore(_TASKS)
 
-    def as_caller(self, caller: Caller, headers: Headers, work: Callable[[Conn], T]) -> T:
-        """Do `work` in one transaction as somebody who is connected.
+    def ask(self, caller: Caller, headers: Headers, query: str, arguments: dict[str, Any]) -> Answer:
+        """Run a query as somebody who is connected.
 
         Raises:
             psycopg.Error: what Postgres refused, or that it cannot be had now.
         """
         with _turn(self._sessions):
-            return self._database.run_uncounted(caller, headers, work)
+            return self._database.ask_uncounted(caller, headers, query, arguments)
 
-    def for_session(self, work: Callable[[Conn], T]) -> T:
-        """Do `work` as the service, in the turn of a session. Raises psycopg.Error."""
-        with _turn(self._sessions):
-            return self._database.run_uncounted(SERVICE, {}, work)
+    def call(self, caller: Caller, headers: Headers, function: str, **arguments: Any) -> list[DictRow]:
+        """Call a public function as somebody who is connected. Raises psycopg.Error."""
+        return self.ask(caller, headers, invocation("public", function, arguments), arguments).dicts()
 
-    def for_task(self, work: Callable[[Conn], T]) -> T:
-        """Do `work` as the service, in the turn of a task of the process. Raises psycopg.Error."""
+    def call_for_session(self, function: str, **arguments: Any) -> list[DictRow]:
+        """Call a private function as the service, in the turn of a session. Raises psycopg.Error."""
+        return self.ask(SERVICE, {}, invocation("private", function, arguments), arguments).dicts()
+
+    def ask_for_task(self, query: str, **arguments: Any) -> Answer:
+        """Run a query as the service, in the turn of a task of the process. Raises psycopg.Error."""
         with _turn(self._tasks):
-            return self._database.run_uncounted(SERVICE, {}, work)
+            return self._database.ask_uncounted(SERVICE, {}, query, arguments)
+
+    def call_for_task(self, schema: str, function: str, **arguments: Any) -> list[DictRow]:
+        """Call a function as the service, in the turn of a task of the process. Raises psycopg.Error."""
+        return self.ask_for_task(invocation(schema, function, arguments), **arguments).dicts()
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -3,11 +3,22 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import psycopg
 
+T = TypeVar("T")
+
 log = logging.getLogger("baton.live")
+
+
+def unhurried(items: Iterable[T], at_once: int = 50) -> Iterator[T]:
+    """Yield the items and let everybody else have a turn after every few."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % at_once == 0:
+            time.sleep(0)
 
 
 class Task:

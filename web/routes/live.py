@@ -1,6 +1,7 @@
 """What happens in chats: over a WebSocket, and for clients that cannot have one over plain requests."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -58,9 +59,7 @@ def list_chat_events(chat_id: UUID, query: EventList) -> ResponseReturnValue:
     if query.epoch is not None and epoch is not None and query.epoch != epoch:
         call("get_chat", p_chat_id=chat_id)  # whether there is one is nobody else's business
         raise ApiError(410, "events_gone", "The events after this one are gone.", "Fetch the chat afresh.")
-    events = database().run(
-        current_caller(), lambda connection: list_events(connection, chat_id, query.after_event, query.limit)
-    )
+    events = list_events(partial(database().ask, current_caller()), chat_id, query.after_event, query.limit)
     is_full = len(events) == query.limit
     return {"data": [event.frame for event in events], "next_cursor": events[-1].event_seq if is_full else None}
 

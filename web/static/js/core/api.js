@@ -140,7 +140,7 @@ export class Api {
     const timer = setTimeout(giveUp, this.#timeout);
     if (signal?.aborted) giveUp();
     signal?.addEventListener("abort", giveUp);
-    let response, text;
+    let response, text, answer;
     try {
       response = await fetch(this.#base + path, {
         method,
@@ -151,14 +151,15 @@ export class Api {
         credentials: "omit",
       });
       text = await response.text();
+      if (response.ok) answer = text === "" ? null : JSON.parse(text); // no JSON: somebody else has answered
     } catch (error) {
       throw unreachable(error);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", giveUp);
     }
-    if (response.ok) return text === "" ? null : JSON.parse(text);
-    throw refused(response, text);
+    if (!response.ok) throw refused(response, text);
+    return answer;
   }
 }
 

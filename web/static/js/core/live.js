@@ -83,7 +83,7 @@ export class Live extends Emitter {
     return this.#state === "closed" ? this.#reason : null;
   }
 
-  /** Who one is to the server, and the epoch of its events; null before the first connection. */
+  /** Who one is to the server, and the epoch of its events; null while there is no socket. */
   get ready() {
     return this.#ready;
   }
@@ -190,7 +190,10 @@ export class Live extends Emitter {
 
   /** @param {Frame} frame */
   #hear(frame) {
-    if (frame.type === "ready") this.#renewInTime(); // signed in again
+    if (frame.type === "ready") {
+      this.#ready = frame; // signed in again
+      this.#renewInTime();
+    }
     if (frame.type === "error") setTimeout(() => this.#subscriptions.takeAll(true), REFUSED_MS);
     this.#tell(frame, this.#ready?.epoch ?? null);
   }

@@ -1,0 +1,256 @@
+"""Who is there, who is typing, and what changes on operators' and waiting customers' screens."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.http.conftest import Person
+from tests.live.conftest import ENVIRONMENT, Socket, holds
+from tests.live.world import Web, wait_until
+from tests.servers import Database, Server
+
+Connected = Callable[[Person], Socket]
+
+
+def entry(frame: dict[str, Any], person: Person) -> dict[str, Any] | None:
+    """Return what a presence frame says of somebody."""
+    return next((each for each in frame["operators"] if each["operator_id"] == person.id), None)
+
+
+def wait_for_presence(socket: Socket, person: Person, **fields: Any) -> dict[str, Any]:
+    """Return the next thing that is said of somebody that has these fields."""
+    while True:
+        told = entry(socket.expect("presence"), person)
+        if told is not None and fields.items() <= told.items():
+            return told
+
+
+def test_the_staff_see_who_comes_goes_and_is_away(
+    connected: Connected, operator: Person, new_operator: Callable[..., Person]
+) -> None:
+    colleague = new_operator("Ben")
+    screen = connected(operator)
+    first = screen.expect("presence")
+    assert entry(first, operator) == {
+        "operator_id": operator.id,
+        "name": "Ana",
+        "status": "online",
+        "status_reason": None,
+        "is_connected": True,
+    }
+    assert (entry(first, colleague) or {})["is_connected"] is False
+    one, other = connected(colleague), connected(colleague)
+    assert wait_for_presence(screen, colleague, is_connected=True)["status"] == "online"
+    colleague.post("/api/operator/status", status="away", reason="lunch")
+    assert wait_for_presence(screen, colleague, status="away")["status_reason"] == "lunch"
+    one.raw.close()
+    colleague.post("/api/operator/status", status="online")
+    assert wait_for_presence(screen, colleague, status="online")["is_connected"] is True
+    other.raw.close()
+    wait_for_presence(screen, colleague, is_connected=False)
+
+
+def test_whoever_is_deactivated_is_shown_as_gone(
+    connected: Connected, operator: Person, new_operator: Callable[..., Person], owner: Database
+) -> None:
+    colleague = new_operator("Ben")
+    screen = connected(operator)
+    screen.expect("presence")
+    owner.rows("update operators set is_active = false where id = %s", colleague.id)
+    assert wait_for_presence(screen, colleague)["status"] == "offline"
+
+
+def test_customers_are_told_nothing_of_operators(connected: Connected, customer: Person, operator: Person) -> None:
+    chat = customer.starts_chat()
+    screen = connected(customer)
+    screen.subscribe(chat["id"])
+    connected(operator)
+    operator.post("/api/operator/status", status="away")
+    operator.post("/api/operator/status", status="online")
+    customer.writes(chat)
+    screen.next_event()
+    assert {frame["type"] for frame in screen.all_until_pong()} <= {"queue"}
+
+
+def test_a_killed_process_leaves_no_ghosts(server: Server, sign: Callable[..., str]) -> None:
+    with (
+        server.loaded_database() as database,
+        tempfile.TemporaryDirectory(prefix="baton-test-") as folder,
+        ExitStack() as stack,
+    ):
+        web = Web(database.url, Path(folder), ENVIRONMENT)
+        stack.callback(web.stop)
+        web.start()
+        operator_id = database.value("insert into operators (name) values ('Ana') returning id")
+        operator = Person(web.base_url, sign(sub=str(operator_id)), operator_id)
+        customer = Person(web.base_url, sign())
+        chat = holds(operator, customer)
+        with Socket(web.base_url) as socket:
+            socket.send(type="auth", token=operator.token)
+            socket.expect("ready")
+            web.kill_worker()
+            assert socket.closing_code() is None
+        later = database.connect()
+        state = "select o.status, c.chat_state from operators o, chats c where o.id = %s and c.id = %s"
+        for seconds, expected in ((25, ("online", "assigned")), (100, ("offline", "waiting_assignment"))):
+            later.execute(
+                "select set_config('baton.now', (clock_timestamp() + make_interval(secs => %s))::text, false)",
+                (seconds,),
+            )
+            later.execute("select private.run_gone_detection()")
+            row = database.row(state, operator_id, chat["id"])
+            assert (row["status"], row["chat_state"]) == expected
+
+
+def test_a_lease_is_renewed_as_long_as_the_socket_is_open(
+    connected: Connected, operator: Person, owner: Database
+) -> None:
+    connected(operator)
+    lease = "select lease_until from private.connections where person_id = %s"
+    before = owner.value(lease, operator.id)
+    wait_until(lambda: owner.value(lease, operator.id) > before, 15, "the lease is renewed")
+
+
+# Typing.
+
+
+def test_typing_is_told_to_the_other_side(
+    connected: Connected, customer: Person, operator: Person, admin: Person
+) -> None:
+    chat = holds(operator, customer)
+    his, theirs, watching = connected(customer), connected(operator), connected(admin)
+    for screen in (his, theirs, watching):
+        screen.subscribe(chat["id"])
+    his.send(type="typing", chat_id=chat["id"], is_typing=True)
+    for screen in (theirs, watching):
+        assert screen.expect("typing") == {
+            "type": "typing",
+            "chat_id": chat["id"],
+            "sender_type": "real",
+            "sender_id": customer.id,
+            "is_typing": True,
+        }
+    theirs.send(type="typing", chat_id=chat["id"], is_typing=True)
+    assert watching.expect("typing")["sender_id"] == operator.id
+    told = his.expect("typing")
+    assert (told["sender_type"], told["sender_id"], told["is_typing"]) == ("operator", None, True)
+    theirs.send(type="typing", chat_id=chat["id"], is_typing=False)
+    assert watching.expect("typing")["is_typing"] is False
+    customer.writes(chat)
+    theirs.next_event()
+    assert "typing" not in {frame["type"] for frame in theirs.all_until_pong()}
+
+
+def test_a_change_of_typing_always_goes_through(connected: Connected, customer: Person, operator: Person) -> None:
+    chat = holds(operator, customer)
+    his, theirs = connected(customer), connected(operator)
+    his.subscribe(chat["id"])
+    theirs.subscribe(chat["id"])
+    for _ in range(3):
+        for is_typing in (True, True, True, False, False):
+            his.send(type="typing", chat_id=chat["id"], is_typing=is_typing)
+    assert [theirs.expect("typing")["is_typing"] for _ in range(6)] == [True, False] * 3
+
+
+def test_typing_over_http_is_told_too(connected: Connected, customer: Person, operator: Person) -> None:
+    chat = holds(operator, customer)
+    screen = connected(customer)
+    screen.subscribe(chat["id"])
+    assert operator.post(f"/api/chats/{chat['id']}/typing", is_typing=True).status_code == 204
+    assert screen.expect("typing")["is_typing"] is True
+
+
+def test_only_the_holder_types_to_a_customer(
+    connected: Connected, customer: Person, operator: Person, admin: Person
+) -> None:
+    chat = holds(operator, customer)
+    screen = connected(admin)
+    screen.subscribe(chat["id"])
+    screen.send(type="typing", chat_id=chat["id"], is_typing=True)
+    assert screen.refusal() == "not_the_holder"
+
+
+def test_typing_of_the_holder_counts_as_activity(
+    connected: Connected, customer: Person, operator: Person, owner: Database
+) -> None:
+    chat = holds(operator, customer)
+    query = "select last_activity_at from operator_activity where chat_id = %s"
+    before = owner.value(query, chat["id"])
+    screen = connected(operator)
+    screen.subscribe(chat["id"])
+    screen.send(type="typing", chat_id=chat["id"], is_typing=True)
+    wait_until(lambda: owner.value(query, chat["id"]) > before, what="it counts")
+
+
+# Inbox and queue.
+
+
+def test_an_operator_is_told_of_his_own_list_and_of_the_queue(
+    connected: Connected, customer: Person, operator: Person, new_operator: Callable[..., Person]
+) -> None:
+    screen, colleague = connected(operator), connected(new_operator("Ben"))
+    first = screen.expect("inbox")
+    assert (first["chats"], first["queue"]["waiting_count"]) == ([], 0)
+    colleague.expect("inbox")
+    chat = customer.starts_chat()
+    while (waiting := screen.expect("inbox"))["queue"]["waiting_count"] != 1:
+        assert "chats" not in waiting
+    operator.takes_next()
+    while "chats" not in (taken := screen.expect("inbox")):
+        pass
+    assert [each["id"] for each in taken["chats"]] == [chat["id"]]
+    assert taken["queue"]["assigned_count"] == 1
+    while (seen := colleague.expect("inbox"))["queue"]["assigned_count"] != 1:
+        assert "chats" not in seen
+    operator.replies(chat)
+    while screen.expect("inbox").get("chats") != []:
+        pass
+
+
+def test_a_busy_queue_is_told_of_a_few_times_a_second(
+    connected: Connected, operator: Person, customer: Person, owner: Database
+) -> None:
+    screen = connected(operator)
+    screen.expect("inbox")
+    began = time.monotonic()
+    for _ in range(60):
+        customer.starts_chat()
+    frames = 0
+    waiting = -1
+    while waiting != 60:
+        waiting = screen.expect("inbox")["queue"]["waiting_count"]
+        frames += 1
+    assert frames <= 2 + (time.monotonic() - began) / 0.3
+
+
+def test_a_waiting_customer_is_told_his_place(
+    connected: Connected, new_customer: Callable[[], Person], operator: Person
+) -> None:
+    people = [new_customer() for _ in range(3)]
+    chats = [person.starts_chat() for person in people]
+    screens = [connected(person) for person in people]
+    for place, (screen, chat) in enumerate(zip(screens, chats, strict=True), 1):
+        screen.subscribe(chat["id"])
+        told = screen.expect("queue")
+        assert (told["chat_id"], told["position"]) == (chat["id"], place)
+        assert "expected_wait_seconds" in told
+    operator.takes_next()
+    for place, screen in enumerate(screens[1:], 1):
+        assert screen.expect("queue")["position"] == place
+    assert screens[0].next_event()["event"] == "chat.assigned"
+    assert screens[0].all_until_pong() == []
+
+
+def test_only_the_customer_is_told_his_place(connected: Connected, customer: Person, operator: Person) -> None:
+    chat = customer.starts_chat()
+    his, theirs = connected(customer), connected(operator)
+    his.subscribe(chat["id"])
+    theirs.subscribe(chat["id"])
+    his.expect("queue")
+    customer.writes(chat)
+    his.expect("queue")
+    theirs.next_event()
+    assert "queue" not in {frame["type"] for frame in theirs.all_until_pong()}
