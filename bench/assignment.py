@@ -1,4 +1,4 @@
-"""`make bench`: what giving a chat costs by the length of the queue, and whole turns per second.
+"""`make bench`: what giving a chat costs by the length of the queue, whole turns per second, and what events cost them.
 
     python -m bench.assignment [--quick] [--database-url …]
 
@@ -10,7 +10,7 @@ import sys
 
 from rich.console import Console
 
-from bench import profile, report, turns, waiting
+from bench import notify, profile, report, turns, waiting
 from bench.cluster import Cluster, cluster
 from bench.pgbench import PgbenchError
 from web.loader import LoadError
@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _measure_waiting(console, server, options)
             if "b" in options.parts:
                 _measure_turns(console, server, options)
+            if "c" in options.parts:
+                _measure_notify(console, server, options)
     except (LoadError, PostgresError, PgbenchError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -57,6 +59,14 @@ def _measure_turns(console: Console, server: Cluster, options: argparse.Namespac
     report.profile(console, found)
 
 
+def _measure_notify(console: Console, server: Cluster, options: argparse.Namespace) -> None:
+    with console.status("filling a queue") as status:
+        # Eight runs a round for each number of clients: half the rounds must do.
+        rounds = (options.rounds + 1) // 2
+        ways = notify.measure(server, options.clients, rounds, options.seconds, status.update)
+    report.notify(console, ways)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.assignment", description="Measures assignment.")
     parser.add_argument("--quick", action="store_true", help="without 10 million chats, and with fewer rounds")
@@ -65,13 +75,21 @@ def _parser() -> argparse.ArgumentParser:
         help="a server to measure on, as its superuser: databases baton_bench_… are made in it and dropped "
         "(default: a temporary one of our own)",
     )
-    parser.add_argument("--parts", choices=["a", "b", "ab"], default="ab", help="a: by queue length; b: turns")
+    parser.add_argument(
+        "--parts", type=_parts, default="abc", help="a: by queue length; b: turns; c: turns and NOTIFY (%(default)s)"
+    )
     parser.add_argument("--sizes", type=_numbers, default=SIZES, help="chats waiting, by commas; the first is 1.0")
     parser.add_argument("--clients", type=_numbers, default=[1, 8, 32], help="clients of the turns, by commas")
     parser.add_argument("--rounds", type=int, default=6, help="how often each thing is measured (%(default)s)")
     parser.add_argument("--calls", type=int, default=100, help="calls of each case in a round (%(default)s)")
     parser.add_argument("--seconds", type=int, default=5, help="length of a run of turns (%(default)s)")
     return parser
+
+
+def _parts(text: str) -> str:
+    if not text or set(text) - set("abc"):
+        raise argparse.ArgumentTypeError("some of the letters a, b and c")
+    return text
 
 
 def _numbers(text: str) -> list[int]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cluster import Cluster, connect
+from bench.notify import DISKS, WAYS, Way
 from bench.profile import Profile, Transaction
 from bench.turns import Rates
 from bench.waiting import Queue
@@ -15,6 +16,7 @@ TOP_FUNCTIONS = 12
 LONGEST_AIM = 1.2
 OWN_HEAD_AIM = 2.0
 RATIO_AIM = 1.0
+NOTIFY_AIM = 15.0  # on the slow disk, with 32 clients
 
 
 def machine(console: Console, server: Cluster) -> None:
@@ -100,6 +102,25 @@ def profile(console: Console, found: Profile) -> None:
         )
     table.add_section()
     table.add_row(f"all {len(found.functions)}", "", f"{whole_ms:.4f}", "", "")
+    console.print(table)
+
+
+def notify(console: Console, ways: list[Way]) -> None:
+    """Print turns per second by the way in which events are told."""
+    table = _table("Turns/s by how events are told; the slow disk has commit_delay = 2000, commit_siblings = 0")
+    for heading in ("disk", "clients", *WAYS, "as it is / pg_notify", "aim"):
+        table.add_column(heading, justify="left" if heading == "disk" else "right")
+    for disk in DISKS:
+        for clients in dict.fromkeys(way.clients for way in ways):
+            rates = {way.name: way.turns_per_second for way in ways if (way.disk, way.clients) == (disk, clients)}
+            aim = NOTIFY_AIM if (disk, clients) == ("slow", 32) else None
+            table.add_row(
+                disk,
+                str(clients),
+                *(f"{rates[name]:,.0f}" for name in WAYS),
+                _judged(rates["as it is"] / rates["pg_notify in each"], at_least=aim),
+                f"≥ {aim:.0f}" if aim else "",
+            )
     console.print(table)
 
 

@@ -1,0 +1,1 @@
+"""Messages posted over HTTP, stored, and delivered to sockets: Baton beside a server with socket.io."""
