@@ -38,7 +38,7 @@ class Tokens:
     def __init__(self, secret: str) -> None:
         """Keep the secret; without one nothing is signed and nothing accepted."""
         self._secret = secret
-        self._read_again = lru_cache(maxsize=2048)(self._read)  # clients repeat theirs; what is refused is not kept
+        self._read_again = lru_cache(maxsize=8192)(self._read)  # clients repeat theirs; what is refused is not kept
 
     def sign(self, claims: dict[str, Any]) -> str:
         """Return `claims` as a signed token."""

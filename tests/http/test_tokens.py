@@ -83,6 +83,16 @@ def test_an_expired_token_is_refused_at_once(baton: Baton, sign: Callable[..., s
     assert refuses(ask(baton, Authorization=f"Bearer {token}"), 401, "token_expired")
 
 
+def test_a_token_that_was_accepted_is_refused_at_its_end(baton: Baton, sign: Callable[..., str]) -> None:
+    ends_at = int(time.time()) + 2
+    token = sign(role="service_role", exp=ends_at)
+    assert ask(baton, Authorization=f"Bearer {token}").status_code == 200
+    while (answer := ask(baton, Authorization=f"Bearer {token}")).status_code == 200:
+        assert time.time() < ends_at + 1
+    assert time.time() >= ends_at
+    assert refuses(answer, 401, "token_expired")
+
+
 def test_a_token_by_another_secret_is_refused(baton: Baton, sign: Callable[..., str]) -> None:
     forged = sign(secret="another secret that is long enough too", role="service_role")
     assert refuses(ask(baton, Authorization=f"Bearer {forged}"), 401, "token_invalid")
