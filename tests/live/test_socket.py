@@ -22,6 +22,8 @@ from tests.servers import Baton, Database, Server, running_baton
 from web import create_app
 from web.config import Config
 
+UNKNOWN = "9d3a52c5-6f0e-4b2f-8f5c-0d2e1c1b7a44"  # no chat has this id
+
 
 def test_whoever_signs_in_is_told_who_he_is(
     connected: Callable[[Person], Socket],
@@ -431,15 +433,15 @@ def test_what_is_no_handshake_is_told_so(baton: Baton) -> None:
         ({"type": "auth", "token": 1}, "invalid_frame"),
         ({"type": "subscribe"}, "invalid_frame"),
         ({"type": "subscribe", "chat_id": "7"}, "invalid_frame"),
-        ({"type": "subscribe", "chat_id": str(uuid4()), "after_event": -1}, "invalid_frame"),
-        ({"type": "subscribe", "chat_id": str(uuid4()), "after_event": "1"}, "invalid_frame"),
-        ({"type": "subscribe", "chat_id": str(uuid4()), "after_event": 1.5}, "invalid_frame"),
-        ({"type": "subscribe", "chat_id": str(uuid4()), "after_event": True}, "invalid_frame"),
-        ({"type": "subscribe", "chat_id": str(uuid4()), "after_event": 2**63}, "invalid_frame"),
-        ({"type": "subscribe", "chat_id": str(uuid4()), "after_event": 2**63 - 1}, "chat_not_found"),
-        ({"type": "subscribe", "chat_id": str(uuid4()), "epoch": "now"}, "invalid_frame"),
-        ({"type": "typing", "chat_id": str(uuid4()), "is_typing": "yes"}, "invalid_frame"),
-        ({"type": "typing", "chat_id": str(uuid4()), "is_typing": True}, "chat_not_found"),
+        ({"type": "subscribe", "chat_id": UNKNOWN, "after_event": -1}, "invalid_frame"),
+        ({"type": "subscribe", "chat_id": UNKNOWN, "after_event": "1"}, "invalid_frame"),
+        ({"type": "subscribe", "chat_id": UNKNOWN, "after_event": 1.5}, "invalid_frame"),
+        ({"type": "subscribe", "chat_id": UNKNOWN, "after_event": True}, "invalid_frame"),
+        ({"type": "subscribe", "chat_id": UNKNOWN, "after_event": 2**63}, "invalid_frame"),
+        ({"type": "subscribe", "chat_id": UNKNOWN, "after_event": 2**63 - 1}, "chat_not_found"),
+        ({"type": "subscribe", "chat_id": UNKNOWN, "epoch": "now"}, "invalid_frame"),
+        ({"type": "typing", "chat_id": UNKNOWN, "is_typing": "yes"}, "invalid_frame"),
+        ({"type": "typing", "chat_id": UNKNOWN, "is_typing": True}, "chat_not_found"),
     ],
     ids=lambda value: str(value)[:60],
 )
