@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.servers import end, free_port
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ["socket.io@4.8.4", "pg@8.23.1", "ws@8.23.0"]
 SCRIPTS = ["rival.mjs", "load.mjs"]
@@ -83,7 +85,7 @@ def node_folder() -> Iterator[Path]:
 @contextmanager
 def baton(url: str, processes: int, sockets: int, secret: str) -> Iterator[Server]:
     """Run Baton as `make run` does, with room for so many sockets and no limit per address."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
     with tempfile.TemporaryDirectory(prefix="baton-bench-") as folder:
         environment = {
@@ -108,7 +110,7 @@ def baton(url: str, processes: int, sockets: int, secret: str) -> Iterator[Serve
 @contextmanager
 def rival(url: str, processes: int, folder: Path) -> Iterator[Server]:
     """Run the server with socket.io; `url` is its database."""
-    port = _free_port()
+    port = free_port()
     # libpq's own variables: its address is not always a URL.
     parts = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "dbname"}
     wanted = conninfo_to_dict(url)
@@ -137,7 +139,7 @@ def _running(command: list[str], folder: Path, environment: Mapping[str, str], p
             log.seek(0)
             raise LiveBenchError(f"{error}\n{log.read()[-2000:]}".strip()) from None
         finally:
-            _end(process)
+            end(process)
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], port: int) -> None:
@@ -152,19 +154,3 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int) -> None:
             pass
         time.sleep(0.05)
     raise LiveBenchError("the server did not start")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it and its family: gently, then at once."""
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -94,17 +94,17 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_counts bigint[] := '{}';
+  v_total bigint := 0;
   v_count bigint;
   v_logins bigint := 0;
 begin
   delete from private.rate_buckets b where b.refilled_at < private.now() - interval '1 hour';
   get diagnostics v_count = row_count;
-  v_counts := v_counts || v_count;
+  v_total := v_total + v_count;
   delete from private.events e
   where e.event_seq is null and e.at < private.now() - private.setting('event_retention')::interval;
   get diagnostics v_count = row_count;
-  v_counts := v_counts || v_count;
+  v_total := v_total + v_count;
   -- Up to the newest old one, in case their times do not run with their numbers: no hole in what stays.
   with old as (
     select x.chat_id, max(x.event_seq) as last
@@ -114,7 +114,7 @@ begin
   )
   delete from private.events e using old o where e.chat_id = o.chat_id and e.event_seq <= o.last;
   get diagnostics v_count = row_count;
-  v_counts := v_counts || v_count;
+  v_total := v_total + v_count;
   -- Longer than any grace period or customer_idle that makes sense.
   with done as (
     select k.person_id, k.process_id
@@ -124,12 +124,12 @@ begin
   )
   delete from private.connections k using done d where k.person_id = d.person_id and k.process_id = d.process_id;
   get diagnostics v_count = row_count;
-  v_counts := v_counts || v_count;
+  v_total := v_total + v_count;
   -- Where the login is Baton's own; a Supabase project keeps its own house.
   if to_regprocedure('auth.run_clean_up()') is not null then
     execute 'select auth.run_clean_up()' into v_logins;
   end if;
-  return (select sum(c) from unnest(v_counts) c) + v_logins;
+  return v_total + v_logins;
 end
 $$;
 

@@ -37,7 +37,8 @@ class Play:
         self.written: list[Json] = []  # by each in turn, newest last
 
     def end(self) -> None:
-        """Leave nothing waiting, and nobody who could be given a chat."""
+        """Leave nothing waiting, nobody who could be given a chat, and the settings as they were."""
+        self.sql("update settings set value = 'false' where name = 'allow_take'")
         self.sql("select complete_chat(id) from chats where is_active")
         self.sql("update operators set is_active = false where id = any(%s)", [who.id for who in self.staff.values()])
 

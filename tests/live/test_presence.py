@@ -239,7 +239,7 @@ def test_a_waiting_customer_is_told_his_place(
         assert "expected_wait_seconds" in told
     operator.takes_next()
     for place, screen in enumerate(screens[1:], 1):
-        assert screen.expect("queue")["position"] == place
+        screen.expect("queue", position=place)
     assert screens[0].next_event()["event"] == "chat.assigned"
     assert screens[0].all_until_pong() == []
 
