@@ -4,6 +4,12 @@
 -- transaction, from a trigger: so plain SQL is seen as well. A chat has two audiences. The staff see
 -- every event and count them by chats.event_seq; the customer sees those that are for him and counts
 -- them by chats.customer_event_seq, so that not even a gap tells him of the others.
+--
+-- For both: message.created, .edited, .deleted, .read; chat.assigned, .released, .completed, .reopened;
+-- chat.updated where a customer sees the difference. For the staff alone: chat.transferred, .reassigned,
+-- and the other chat.updated. Without a number, for relays alone: chat.created, chat.deleted,
+-- person.deleted (an operator or a customer), operator.changed (status, name, what he may do; deleted),
+-- connection.changed (an operator has come or left).
 
 -- Which event a change of state or holder is; null: none of its own (a customer's message that enters
 -- the queue says it itself).
@@ -160,6 +166,9 @@ set search_path = ''
 as $$
 begin
   insert into private.events (event, person_id) values ('person.deleted', old.id);
+  if tg_table_name = 'operators' then
+    insert into private.events (event, person_id) values ('operator.changed', old.id);
+  end if;
   delete from private.connections k where k.person_id = old.id;
   return null;
 end

@@ -119,10 +119,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  insert into private.events (chat_id, event_seq, customer_event_seq, event, message_seq, handled_after_seq, person_id)
+  insert into private.events (chat_id, event_seq, customer_event_seq, event, message_seq, handled_after_seq)
   values (
     p_chat.id, p_chat.event_seq + 1, p_chat.customer_event_seq + 1, 'message.created', p_message.seq,
-    case when p_message.sender_type = 'operator' then p_chat.replied_seq end, p_chat.assigned_operator_id
+    case when p_message.sender_type = 'operator' then p_chat.replied_seq end
   );
 end
 $$;
@@ -277,11 +277,12 @@ begin
   perform from public.chats c where c.id = old.chat_id for no key update;
   if (new.chat_id, new.seq, new.sender_type, new.sender_id) is distinct from (old.chat_id, old.seq, old.sender_type, old.sender_id) then
     perform private.refuse('transition_refused', 'A message keeps its chat, its number and its sender.');
-  elsif old.deleted_at is not null then
+  elsif old.deleted_at is not null and (new.content, new.deleted_at) is distinct from (old.content, old.deleted_at) then
     perform private.refuse('message_not_found');
   end if;
-  if new.deleted_at is not null then
+  if new.deleted_at is not null and old.deleted_at is null then
     new.content := '';
+    new.metadata := '{}';
   elsif new.content is distinct from old.content then
     perform private.check_content(new.content);
     new.edited_at := private.now();

@@ -41,19 +41,20 @@ $$;
 comment on function private.note_connections(uuid[]) is 'Signals that these operators have come or left.';
 revoke execute on function private.note_connections(uuid[]) from public, anon, authenticated, service_role;
 
--- Also brings back what was taken for lost while the process was merely slow. Not worth a flush of the disk.
+-- Also brings back what was taken for lost while the process was merely slow. Not worth a flush of the disk, here
+-- and in close_connections; a SET of the function would end before the commit.
 create or replace function private.renew_connections(p_process_id uuid, p_person_ids uuid[])
 returns void
 language plpgsql
 volatile
 security definer
 set search_path = ''
-set synchronous_commit = off
 as $$
 declare
   v_now timestamptz := private.now();
   v_new_ids uuid[] := array(select p.id from unnest(p_person_ids) as p (id) where not private.is_connected(p.id));
 begin
+  perform set_config('synchronous_commit', 'off', true);
   insert into private.connections as k (person_id, process_id, seen_at, lease_until)
   select distinct p.id, p_process_id, v_now, v_now + interval '30 seconds' from unnest(p_person_ids) as p (id) order by 1
   on conflict (person_id, process_id) do update set is_open = true, seen_at = v_now, lease_until = excluded.lease_until;
@@ -94,12 +95,12 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
-set synchronous_commit = off
 as $$
 declare
   v_now timestamptz := private.now();
   v_closed_ids uuid[];
 begin
+  perform set_config('synchronous_commit', 'off', true);
   with closed as (
     update private.connections k
     set is_open = false, seen_at = v_now, lease_until = v_now
@@ -157,6 +158,9 @@ revoke execute on function private.is_gone(uuid) from public, anon, authenticate
 -- Operators, then chats, then their hands: the order of locks. His status changes after his chats are
 -- released, for it takes his hands. Should he be given another chat in between, his row here stays,
 -- and the next run finds him again. A connection that is locked is being renewed or closed: passed over.
+--
+-- A lease that ended long ago is found only where nobody could look, or renew it: after an outage. Who is
+-- still there says so within seconds, and has at least half of the grace period for it.
 create or replace function private.run_gone_detection()
 returns bigint
 language plpgsql
@@ -165,6 +169,7 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_grace interval := private.setting('grace_period')::interval;
   v_lost_ids uuid[];
   v_gone_ids uuid[];
   v_chat_ids uuid[];
@@ -176,7 +181,7 @@ begin
     for no key update skip locked
   ), lost as (
     update private.connections k
-    set is_open = false
+    set is_open = false, seen_at = greatest(k.seen_at, private.now() - least(interval '30 seconds', v_grace / 2))
     from lapsed l
     where k.person_id = l.person_id and k.process_id = l.process_id
     returning k.person_id
@@ -218,3 +223,54 @@ $$;
 comment on function private.run_gone_detection() is 'Ends the holds of operators who have been without a live connection for the setting grace_period, and sets them offline; returns how many. A job of the service.';
 revoke execute on function private.run_gone_detection() from public, anon, authenticated;
 grant execute on function private.run_gone_detection() to service_role;
+
+-- Typing is told, not stored; but every ten seconds of the holder's keep his hold. Then NOTIFY goes with
+-- a write, and its lock through the flush: rare enough to be in nobody's way.
+create or replace function private.set_typing(p_chat_id uuid, p_is_typing boolean)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_caller_id uuid := private.require_person();
+  v_chat public.chats := private.find_chat(p_chat_id);
+  v_is_customer boolean := v_chat.real_user_id = v_caller_id;
+  v_operator_id uuid;
+begin
+  if p_is_typing is null then
+    perform private.refuse('invalid_argument', 'p_is_typing is true or false.');
+  elsif not v_is_customer then
+    v_operator_id := private.require_operator();
+    perform private.require_holder(v_chat, v_operator_id);
+  end if;
+  if p_is_typing and v_operator_id is not null then
+    update public.operator_activity a
+    set last_activity_at = private.now()
+    where a.chat_id = p_chat_id and a.operator_id = v_operator_id and a.last_activity_at <= private.now() - interval '10 seconds';
+  end if;
+  perform pg_notify('baton', jsonb_build_object(
+    'type', 'typing',
+    'chat_id', p_chat_id,
+    'sender_type', case when v_is_customer then 'real' else 'operator' end,
+    'sender_id', v_caller_id,
+    'is_typing', p_is_typing
+  )::text);
+end
+$$;
+
+revoke execute on function private.set_typing(uuid, boolean) from public, anon;
+grant execute on function private.set_typing(uuid, boolean) to authenticated, service_role;
+
+create or replace function public.set_typing(p_chat_id uuid, p_is_typing boolean)
+returns void
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$ select private.set_typing(p_chat_id, p_is_typing) $$;
+
+comment on function public.set_typing(uuid, boolean) is 'Tells whoever watches the chat that its customer or its holder is typing, or no longer is; of the holder it is activity (record_operator_activity). Refuses: not_signed_in, chat_not_found, not_allowed, operator_inactive, chat_not_assigned, chat_completed, not_the_holder, invalid_argument.';
+revoke execute on function public.set_typing(uuid, boolean) from public, anon;
+grant execute on function public.set_typing(uuid, boolean) to authenticated, service_role;

@@ -6,7 +6,8 @@
 -- awake polls; one that has found nothing for a while goes to sleep, which it says in private.relays,
 -- and only while some relay sleeps do writers ring.
 
--- The lock by which writers and relays that go to sleep see each other.
+-- The lock by which writers and relays that go to sleep see each other. private.ring, which every write
+-- calls, has the number itself.
 create or replace function private.doorbell_key()
 returns bigint
 language sql
@@ -113,8 +114,9 @@ grant execute on function private.begin_relay(uuid) to service_role;
 
 -- The difference of two snapshots: what was written by transactions that began since, and by those
 -- that were still running then. Each row is found once, as it becomes visible, in whatever order
--- transactions end. Snapshot and rows must come from the same look, so this is one statement.
-create or replace function private.poll_events(p_previous text)
+-- transactions end. Snapshot and rows must come from the same look, so this is one statement. One who
+-- gets p_limit rows may have missed others, and reads everything by number as after a reconnect.
+create or replace function private.poll_events(p_previous text, p_limit integer default 10000)
 returns table (snapshot text, chat_id uuid, event_seq bigint, event text, person_id uuid, from_person_id uuid)
 language plpgsql
 stable
@@ -133,14 +135,15 @@ begin
       select e.chat_id, e.event_seq, e.event, e.person_id, e.from_person_id
       from private.events e
       where e.xid = any (array(select pg_snapshot_xip(p_previous::pg_snapshot)))
+      limit p_limit
     )
     select t.snapshot::text, f.* from taken t left join fresh f on true;
 end
 $$;
 
-comment on function private.poll_events(text) is 'What has become visible since the snapshot, and the new snapshot; one row with a null event where there is nothing. As a statement of its own, read committed.';
-revoke execute on function private.poll_events(text) from public, anon, authenticated;
-grant execute on function private.poll_events(text) to service_role;
+comment on function private.poll_events(text, integer) is 'What has become visible since the snapshot, at most p_limit rows, and the new snapshot; one row with a null event where there is nothing. As a statement of its own, read committed.';
+revoke execute on function private.poll_events(text, integer) from public, anon, authenticated;
+grant execute on function private.poll_events(text, integer) to service_role;
 
 -- Tries, and does not wait, to have the doorbell's lock alone: a request that waited would stall every
 -- writer behind it. Whoever writes after this sees that it must ring; whoever wrote before has
@@ -265,46 +268,3 @@ $$;
 comment on function private.queue_positions(uuid[]) is 'get_queue_position for many: the places of those of these chats that are in the queue.';
 revoke execute on function private.queue_positions(uuid[]) from public, anon, authenticated;
 grant execute on function private.queue_positions(uuid[]) to service_role;
-
--- Typing is told, not stored.
-create or replace function private.set_typing(p_chat_id uuid, p_is_typing boolean)
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = ''
-as $$
-declare
-  v_caller_id uuid := private.require_person();
-  v_chat public.chats := private.find_chat(p_chat_id);
-  v_is_customer boolean := v_chat.real_user_id = v_caller_id;
-begin
-  if p_is_typing is null then
-    perform private.refuse('invalid_argument', 'p_is_typing is true or false.');
-  elsif not v_is_customer then
-    perform private.require_holder(v_chat, private.require_operator());
-  end if;
-  perform pg_notify('baton', jsonb_build_object(
-    'type', 'typing',
-    'chat_id', p_chat_id,
-    'sender_type', case when v_is_customer then 'real' else 'operator' end,
-    'sender_id', v_caller_id,
-    'is_typing', p_is_typing
-  )::text);
-end
-$$;
-
-revoke execute on function private.set_typing(uuid, boolean) from public, anon;
-grant execute on function private.set_typing(uuid, boolean) to authenticated, service_role;
-
-create or replace function public.set_typing(p_chat_id uuid, p_is_typing boolean)
-returns void
-language sql
-volatile
-security invoker
-set search_path = ''
-as $$ select private.set_typing(p_chat_id, p_is_typing) $$;
-
-comment on function public.set_typing(uuid, boolean) is 'Tells whoever watches the chat that its customer or its holder is typing, or no longer is. Nothing is stored. Refuses: not_signed_in, chat_not_found, not_allowed, operator_inactive, chat_not_assigned, chat_completed, not_the_holder, invalid_argument.';
-revoke execute on function public.set_typing(uuid, boolean) from public, anon;
-grant execute on function public.set_typing(uuid, boolean) to authenticated, service_role;

@@ -102,7 +102,7 @@ begin
   get diagnostics v_count = row_count;
   v_total := v_total + v_count;
   delete from private.events e
-  where e.event_seq is null and e.at < private.now() - private.setting('event_retention')::interval;
+  where e.event_seq is null and e.at < private.now() - interval '1 hour';  -- signals: relays have seen them at once
   get diagnostics v_count = row_count;
   v_total := v_total + v_count;
   -- Up to the newest old one, in case their times do not run with their numbers: no hole in what stays.
@@ -133,6 +133,6 @@ begin
 end
 $$;
 
-comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, events older than the setting event_retention, connections that ended a day ago, and ended logins; returns how many rows. A job of the service.';
+comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, events older than the setting event_retention, signals older than an hour, connections that ended a day ago, and ended logins; returns how many rows. A job of the service.';
 revoke execute on function private.run_clean_up() from public, anon, authenticated;
 grant execute on function private.run_clean_up() to service_role;

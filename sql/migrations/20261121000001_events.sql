@@ -3,8 +3,8 @@
 --
 -- Rolled back by rollbacks/20261121000001_events.sql: drops the events, so that every client fetches afresh.
 
--- The numbers of the latest events. Written in the same update as the change itself, under the chat's
--- lock: so they have no gaps and run in commit order.
+-- The numbers of the latest events. Counted in the change's own transaction, under the chat's lock: so they
+-- have no gaps and run in commit order.
 alter table public.chats
   add column event_seq bigint not null default 0,           -- of the staff's events
   add column customer_event_seq bigint not null default 0;  -- of the customer's
@@ -39,8 +39,7 @@ create table private.epoch (
   begun_at timestamptz not null default now()
 );
 
--- The relays that sleep have to be woken by writers. Unlogged, like the next one's like: after a crash
--- all relays begin anew.
+-- The relays that sleep have to be woken by writers. Unlogged: after a crash all relays begin anew.
 create unlogged table private.relays (
   id uuid primary key,
   is_asleep boolean not null,
@@ -48,7 +47,7 @@ create unlogged table private.relays (
 ) with (fillfactor = 50);
 
 -- Who has a live connection, by web process. A row stays for a while after the last one is lost: that
--- is how an operator who is gone is told from one who never had any.
+-- is how an operator who is gone is told from one who never had any. Logged: a crash must not forget it.
 create table private.connections (
   person_id uuid not null,
   process_id uuid not null,

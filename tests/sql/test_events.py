@@ -988,6 +988,17 @@ def test_a_time_that_somebody_set_leaves_no_hole(world: World, stage: Stage) -> 
         assert [e["event_seq"] for e in events(person, stage.chat, last - 1)] == [last]
 
 
+def test_signals_are_kept_for_an_hour(world: World, stage: Stage) -> None:
+    signals = "select count(*) from private.events where event_seq is null"
+    world.clock(datetime.now(UTC) + timedelta(minutes=59))
+    world.service.rows("select private.run_clean_up()")
+    assert world.owner.value(signals) > 0
+    world.clock(datetime.now(UTC) + timedelta(minutes=61))
+    world.service.rows("select private.run_clean_up()")
+    assert world.owner.value(signals) == 0
+    assert len(events(stage.ada, stage.chat)) == 7
+
+
 def test_retention_is_a_setting(world: World, stage: Stage) -> None:
     world.clock(datetime.now(UTC) + timedelta(days=6, hours=23))
     world.owner.rows("select private.run_clean_up()")

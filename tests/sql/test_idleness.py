@@ -1,6 +1,7 @@
 """Section 5 of the specification: idle operators and customers, by a clock that the test sets."""
 
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -130,6 +131,23 @@ def test_typing_keeps_a_hold(world: World, ana: Operator, chat: UUID) -> None:
     assert released(world) == []
     world.clock(noon(14))
     assert released(world) == [chat]
+
+
+def test_who_tells_that_he_types_keeps_a_hold(world: World, ana: Operator, chat: UUID) -> None:
+    activity = "select last_activity_at from operator_activity"
+    types = partial(ana.call, "set_typing", p_chat_id=chat)
+    began = world.owner.value(activity)
+    world.clock(noon(8))
+    types(p_is_typing=False)
+    assert world.owner.value(activity) == began
+    types(p_is_typing=True)
+    assert world.owner.value(activity) == noon(8)
+    for second, noted in ((9, 0), (10, 10), (19, 10)):
+        world.clock(noon(8 + second / 60))
+        types(p_is_typing=True)
+        assert world.owner.value(activity) == noon(8 + noted / 60), "every ten seconds"
+    world.clock(noon(13))
+    assert released(world) == []
 
 
 def test_a_reply_keeps_a_session(world: World, ana: Operator) -> None:

@@ -546,6 +546,15 @@ def test_deleting_twice_changes_nothing_and_editing_a_deleted_one_is_refused(
         world.owner.does("update messages set deleted_at = null, content = 'x' where id = %s", message["id"])
 
 
+def test_nothing_is_left_of_a_deleted_message_and_more_may_go(world: World, kim: Customer, chat: UUID) -> None:
+    message = kim.writes(chat)
+    told = "update messages set metadata = jsonb_build_object('card', %s::text) where id = %s"
+    world.owner.does(told, "4711", message["id"])
+    assert delete(kim, message["id"])["metadata"] == {}
+    world.owner.does(told, "none", message["id"])
+    assert world.owner.value("select content from messages where id = %s", message["id"]) == ""
+
+
 # Read
 
 

@@ -340,6 +340,33 @@ def test_a_process_that_was_merely_slow_brings_its_people_back(world: World, ana
     assert world.holder(chat) == ana.id
 
 
+@pytest.mark.parametrize("grace", [60, 10])
+def test_after_an_outage_there_is_time_to_come_back(world: World, ana: Operator, chat: UUID, grace: int) -> None:
+    world.set("grace_period", f"{grace} seconds")
+    ben = world.operator("Ben", speaks_as=None)
+    opens(world, ben)
+    # For ten minutes nobody could renew anything, nor look.
+    assert gone(world, noon(10)) == 0
+    renews(world, ana)
+    left = 30 if grace == 60 else 5
+    assert gone(world, seconds(600 + left - 1)) == 0
+    assert gone(world, seconds(600 + left)) == 1, "who has not come back"
+    assert (status(world, ana), status(world, ben)) == (("online", None), ("offline", "gone"))
+    assert world.holder(chat) == ana.id
+
+
+def test_connections_wait_for_no_flush(world: World, ana: Operator) -> None:
+    for function, who in (
+        ("open_connection", ana.id),
+        ("renew_connections", [ana.id]),
+        ("close_connections", [ana.id]),
+    ):
+        with world.service.transaction() as connection:
+            connection.execute("set local synchronous_commit = on")
+            connection.execute(f"select private.{function}(%s, %s)", (HERE, who))
+            assert connection.execute("show synchronous_commit").fetchone() == {"synchronous_commit": "off"}
+
+
 def test_the_grace_period_is_a_setting(world: World, ana: Operator, chat: UUID) -> None:
     world.set("grace_period", "10 minutes")
     closes(world, ana)

@@ -124,7 +124,7 @@ def test_a_poll_says_who_gets_has_and_loses_a_chat(world: World, relay: Relay, c
     world.gives(chat, ana)
     assert polled() == [("chat.assigned", ana.id, None)]
     kim.writes(chat)
-    assert polled() == [("message.created", ana.id, None)]
+    assert polled() == [("message.created", None, None)]
     kim.call("mark_read", p_chat_id=chat, p_seq=1)
     assert polled() == [("message.read", kim.id, None)]
     ana.transfers(chat, ben)
@@ -329,7 +329,7 @@ def test_relays_are_told_who_comes_and_goes(world: World, relay: Relay) -> None:
     chat = world.waiting_chat()
     assert relay.signals() == [("chat.created", chat)]
     world.owner.does("delete from operators where id = %s", ana.id)
-    assert relay.signals() == [("person.deleted", ana.id)]
+    assert relay.signals() == [("person.deleted", ana.id), ("operator.changed", ana.id)]
 
 
 def test_relays_are_told_of_each_operator_that_a_statement_changes(world: World, relay: Relay) -> None:
