@@ -28,6 +28,7 @@ class Scheduler:
             min_size=1,
             max_size=2,
             timeout=5,
+            reconnect_timeout=5,  # the next tick tries anew: its pauses double without a bound
             open=False,
             kwargs={"application_name": "baton jobs", "prepare_threshold": None},
             check=ConnectionPool.check_connection,

@@ -57,6 +57,7 @@ class Database:
             max_size=config.pool_size,
             max_waiting=config.pool_size * 50,
             timeout=5,
+            reconnect_timeout=5,  # then whoever asks next tries anew: its pauses double without a bound
             open=False,
             check=_notice_end,
             configure=_tell_utc,

@@ -53,11 +53,11 @@ class Tokens:
         try:
             caller = self._read_again(token)
         except jwt.ExpiredSignatureError:
-            raise _token_expired() from None
+            raise token_expired() from None
         except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError):
             raise _token_invalid("The access token is not valid.") from None
         if caller.expires_at <= time.time():
-            raise _token_expired()
+            raise token_expired()
         return caller
 
     def _read(self, token: str) -> Caller:
@@ -114,7 +114,8 @@ def _token() -> str:
     return token.strip()
 
 
-def _token_expired() -> ApiError:
+def token_expired() -> ApiError:
+    """Return the refusal of a token whose time is over."""
     return ApiError(401, "token_expired", "The access token has expired.", "Refresh it.")
 
 

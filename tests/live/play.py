@@ -49,7 +49,10 @@ class Play:
         return person
 
     def steps(self) -> Iterator[tuple[str, Callable[[], object]]]:
-        """What is done, in this order; each may rest on those before it."""
+        """What is done, in this order; each may rest on those before it.
+
+        A step by a function of the database begins with its name.
+        """
         chat, customer, ana, ben, ada = self.chat["id"], self.customer, self.ana, self.ben, self.ada
         admin, operator = f"/api/admin/chats/{chat}", "/api/operator"
 

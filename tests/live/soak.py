@@ -215,11 +215,15 @@ class Soak:
     def _stop_reading(self) -> None:
         wait_until(lambda: self.slow.is_live, RECOVERY, "he who will stop reading is connected")
         with self._fault("a reader stops reading"):
-            before = self.world.count("baton_outbox_overflows_total")
+            before = self._overflows()
             self.crowd.call(self.slow.stop_reading)
             self.traffic.wait_for(3000, RECOVERY)
-            self.overflows += self.world.count("baton_outbox_overflows_total") - before
+            wait_until(lambda: self._overflows() > before, RECOVERY, "who does not read is cut off")
+            self.overflows += self._overflows() - before
             self.crowd.call(self.slow.read_on)
+
+    def _overflows(self) -> float:
+        return self.world.count("baton_outbox_overflows_total")
 
     def _hold_a_transaction(self, seconds: float) -> None:
         """Let a transaction stay open while everything else goes on, but the postmaster's death."""
@@ -316,6 +320,8 @@ def _run(soak: Soak, seconds: float) -> int:
     wanted = int(PER_MINUTE * seconds / 60)
     if failure is None and soak.traffic.ledger.count < wanted:
         failure = f"only {soak.traffic.ledger.count:,} messages: {wanted:,} were wanted"
+    if failure is None and soak.overflows == 0:
+        failure = "it was too short: nobody stopped reading, and so nobody was cut off"
     if failure is not None:
         soak.console.print(f"soak: {failure}", style="red", soft_wrap=True)
         return 1

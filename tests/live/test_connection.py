@@ -29,6 +29,7 @@ from gunicorn.http.wsgi import create as create_environ
 from websockets.exceptions import ConnectionClosed as PeerSawClose
 from websockets.sync.client import ClientConnection, connect
 
+from tests.live.world import wait_until
 from tests.servers import ROOT, end, free_port, wait_until_up
 from web.live import connection as connection_module
 from web.live.connection import CLOSE_SECONDS, Connection, ConnectionClosed, HandshakeError
@@ -221,6 +222,13 @@ def opened(server: SocketServer, **options: Any) -> tuple[Served, Peer]:
     return server.served(), peer
 
 
+def listens_since(served: Served) -> float:
+    """Return since when the server has listened to a peer without hearing anything; 0 while it does not listen."""
+    now = time.monotonic()
+    silence = served.connection.silence(now)
+    return now - silence if silence else 0
+
+
 def fill(served: Served, frame: bytes) -> int:
     """Send until the connection closes for it; return how many frames that took."""
     for count in range(1, 1_000):
@@ -350,10 +358,30 @@ def test_the_peer_answers_a_ping_and_is_heard(server: SocketServer) -> None:
     served, peer = opened(server)
     served.connection.ping()
     assert peer.frame() == (PING, b"")
-    before = served.connection.heard_at
-    peer.send(masked(PONG), masked(TEXT, b"after"))
+    wait_until(lambda: listens_since(served) > 0)
+    answered_at = time.monotonic()
+    peer.send(masked(PONG))
+    wait_until(lambda: listens_since(served) > answered_at, what="he is heard")
+
+
+def test_a_peer_is_not_silent_while_nobody_listens_to_him(server: SocketServer) -> None:
+    work_is_done = threading.Event()
+
+    def work(connection: Connection, message: str | bytes) -> None:
+        work_is_done.wait(PATIENCE)
+
+    server.on_message = work
+    served, peer = opened(server)
+    wait_until(lambda: listens_since(served) > 0)
+    peer.send(masked(TEXT, b"work"))
     served.message()
-    assert served.connection.heard_at > before
+    peer.send(masked(PONG))
+    assert served.connection.silence(time.monotonic() + 60) == 0
+    done_at = time.monotonic()
+    work_is_done.set()
+    wait_until(lambda: listens_since(served) > done_at, what="he is listened to again")
+    assert served.connection.silence(done_at + 60) < 60
+    wait_until(lambda: served.connection.silence(time.monotonic() + 60) > 60, what="and may be silent again")
 
 
 # What a peer must not send

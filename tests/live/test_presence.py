@@ -63,15 +63,48 @@ def test_whoever_is_deactivated_is_shown_as_gone(
     assert wait_for_presence(screen, colleague)["status"] == "offline"
 
 
-def test_customers_are_told_nothing_of_operators(connected: Connected, customer: Person, operator: Person) -> None:
+def test_an_operator_who_is_erased_is_shown_as_gone(
+    connected: Connected, operator: Person, new_operator: Callable[..., Person], owner: Database
+) -> None:
+    colleague = new_operator("Ben")
+    screen = connected(operator)
+    screen.expect("presence")
+    owner.rows("delete from operators where id = %s", colleague.id)
+    told = wait_for_presence(screen, colleague)
+    assert (told["name"], told["status"], told["is_connected"]) == (None, "offline", False)
+
+
+def test_the_staff_are_told_nothing_of_customers(
+    connected: Connected, operator: Person, new_customer: Callable[[], Person], owner: Database
+) -> None:
+    screen = connected(operator)
+    screen.expect("presence")
+    customer = new_customer()
+    customer.starts_chat()
+    his = connected(customer)
+    owner.rows("delete from chats where real_user_id = %s", customer.id)
+    owner.rows("delete from real_users where id = %s", customer.id)
+    assert his.closing_code() == 4401
+    operator.post("/api/operator/status", status="away")
+    while True:
+        told = screen.expect("presence")
+        assert entry(told, customer) is None
+        if (entry(told, operator) or {}).get("status") == "away":
+            break
+
+
+def test_customers_are_told_nothing_of_operators(
+    connected: Connected, customer: Person, operator: Person, admin: Person
+) -> None:
     chat = customer.starts_chat()
-    screen = connected(customer)
+    screen, colleague = connected(customer), connected(admin)
     screen.subscribe(chat["id"])
     connected(operator)
     operator.post("/api/operator/status", status="away")
-    operator.post("/api/operator/status", status="online")
+    operator.post("/api/operator/status", status="online", reason="lunch")
     customer.writes(chat)
     screen.next_event()
+    wait_for_presence(colleague, operator, status_reason="lunch")  # what is told of it has been told
     assert {frame["type"] for frame in screen.all_until_pong()} <= {"queue"}
 
 
@@ -95,7 +128,8 @@ def test_a_killed_process_leaves_no_ghosts(server: Server, sign: Callable[..., s
             assert socket.closing_code() is None
         later = database.connect()
         state = "select o.status, c.chat_state from operators o, chats c where o.id = %s and c.id = %s"
-        for seconds, expected in ((25, ("online", "assigned")), (100, ("offline", "waiting_assignment"))):
+        here, gone = ("online", "assigned"), ("offline", "waiting_assignment")
+        for seconds, expected in ((25, here), (35, here), (100, gone)):  # his lease ends, then the grace period
             later.execute(
                 "select set_config('baton.now', (clock_timestamp() + make_interval(secs => %s))::text, false)",
                 (seconds,),
@@ -178,6 +212,10 @@ def test_typing_of_the_holder_counts_as_activity(
 ) -> None:
     chat = holds(operator, customer)
     query = "select last_activity_at from operator_activity where chat_id = %s"
+    owner.rows(
+        "update operator_activity set last_activity_at = last_activity_at - interval '1 minute' where chat_id = %s",
+        chat["id"],
+    )
     before = owner.value(query, chat["id"])
     screen = connected(operator)
     screen.subscribe(chat["id"])
@@ -242,6 +280,28 @@ def test_a_waiting_customer_is_told_his_place(
         screen.expect("queue", position=place)
     assert screens[0].next_event()["event"] == "chat.assigned"
     assert screens[0].all_until_pong() == []
+
+
+def test_a_customer_who_fetches_afresh_is_told_his_place(
+    connected: Connected, new_customer: Callable[[], Person], operator: Person, owner: Database
+) -> None:
+    customer, other = new_customer(), new_customer()
+    chat, waiting = holds(operator, customer), other.starts_chat()
+    screen, others = connected(customer), connected(other)
+    assert screen.subscribe(chat["id"])["event_seq"] == 2
+    others.subscribe(waiting["id"])
+    others.expect("queue")  # so it is known that the first one has no place
+    with owner.connect(autocommit=False) as connection:  # he is told of the release by none of its events
+        connection.execute("select release_and_reassign_chat(%s, 'lunch')", (chat["id"],))
+        connection.execute(
+            "insert into messages (chat_id, sender_type, content) values (%s, 'system', 'again')", (chat["id"],)
+        )
+        connection.execute(
+            "delete from private.events where chat_id = %s and event <> 'message.created'", (chat["id"],)
+        )
+        connection.commit()
+    assert screen.expect("reset")["event_seq"] == 4
+    assert screen.expect("queue", chat_id=chat["id"])["position"] == 1
 
 
 def test_only_the_customer_is_told_his_place(connected: Connected, customer: Person, operator: Person) -> None:

@@ -25,6 +25,9 @@ from web import loader
 from web.postgres import EmbeddedPostgres
 
 SWEEP = 2.0  # seconds: web/live/relay.py
+MOST_CHANGES = 10_000
+LIST_EVENTS = "public.list_events(uuid, bigint, integer)"
+READ_EVENTS = "private.read_events(uuid[], bigint[], boolean[], integer)"
 
 
 Watched = tuple[Person, dict[str, str], list[Socket]]
@@ -120,21 +123,25 @@ def read_until(socket: Socket, chat_id: str, last: int) -> int:
 
 
 @contextmanager
-def reading_held_up(database: Database, gate: Connection[Any]) -> Iterator[None]:
-    """Have every reading of events wait, after it has read, until the gate's transaction ends."""
+def held_up(database: Database, gate: Connection[Any], function: str) -> Iterator[None]:
+    """Have every call of a function that reads wait, after it has read, until the gate's transaction ends."""
     gate.execute("select pg_advisory_xact_lock(42)")
-    function = database.value("select pg_get_functiondef('public.list_events(uuid, bigint, integer)'::regprocedure)")
-    heading, _, _ = function.partition("LANGUAGE")
+    name, _, types = function.partition("(")
+    arguments = ", ".join(f"${number}" for number in range(1, types.count(",") + 2))
+    definition = database.value("select pg_get_functiondef(%s::regprocedure)", function)
+    database.rows(definition.replace(name, f"{name}_at_once", 1))
+    database.rows(f"grant execute on function {name}_at_once({types} to public")
     database.rows(
-        f"{heading} language plpgsql set search_path = '' as $$ begin"
-        " return query select * from private.list_events(p_chat_id, p_after_event, p_limit);"
+        f"{definition.partition('LANGUAGE')[0]} language plpgsql set search_path = '' as $$ begin"
+        f" return query select * from {name}_at_once({arguments});"
         " perform pg_advisory_xact_lock_shared(42); end $$"
     )
     try:
         yield
     finally:
         gate.rollback()
-        database.rows(function)
+        database.rows(definition)
+        database.rows(f"drop function {name}_at_once")
 
 
 def is_somebody_held_up(database: Database) -> bool:
@@ -189,6 +196,37 @@ def test_a_relay_that_sleeps_is_woken(watched: Watched, database: Database) -> N
             socket.next_event()
         delays.append(time.monotonic() - written_at)
     assert max(delays) < SWEEP / 2
+
+
+def test_a_ring_while_the_relay_is_at_work_is_heard(watched: Watched, database: Database) -> None:
+    customer, chat, sockets = watched
+    with database.connect(autocommit=False) as gate:
+        wait_until_asleep(database)
+        with held_up(database, gate, READ_EVENTS):
+            customer.writes(chat)
+            wait_until(lambda: is_somebody_held_up(database), what="a relay reads")
+            customer.writes(chat)
+            gate.rollback()
+            released_at = time.monotonic()
+            for socket in sockets:
+                socket.next_event()
+                socket.next_event()
+            assert time.monotonic() - released_at < SWEEP / 2
+
+
+def test_a_flood_of_changes_is_given_by_number(watched: Watched, database: Database) -> None:
+    customer, chat, sockets = watched
+    wait_until_asleep(database)
+    with database.connect(autocommit=False) as connection:
+        flood = "insert into private.events (event) select 'chat.created' from generate_series(1, %s)"
+        connection.execute(flood, [MOST_CHANGES])
+        connection.execute("update chats set headline = 'seen' where id = %s", [chat["id"]])
+        connection.commit()
+    for socket in sockets:
+        assert socket.next_event()["chat"]["headline"] == "seen"
+    customer.writes(chat)
+    for socket in sockets:
+        assert socket.next_event()["event"] == "message.created"
 
 
 def test_without_any_notification_everything_comes_a_sweep_later(watched: Watched, database: Database) -> None:
@@ -261,7 +299,7 @@ def test_what_happens_while_somebody_subscribes_reaches_him(
         if is_alone:
             socket.send(type="unsubscribe", chat_id=chat["id"])
             socket.expect("unsubscribed")
-        with reading_held_up(database, gate):
+        with held_up(database, gate, LIST_EVENTS):
             late.send(type="subscribe", chat_id=chat["id"], after_event=0)
             wait_until(lambda: is_somebody_held_up(database), what="it has read, and is not live yet")
             missed = customer.writes(chat)
@@ -364,13 +402,13 @@ def test_a_process_on_a_standby_waits_until_it_is_promoted() -> None:
 
 
 def test_readiness_tells_of_a_relay_that_cannot_follow(two: list[Web], database: Database) -> None:
-    bell = database.value("select pg_get_functiondef('private.poll_events(text)'::regprocedure)")
-    database.rows("drop function private.poll_events(text)")
+    bell = database.value("select pg_get_functiondef('private.poll_events(text, integer)'::regprocedure)")
+    database.rows("drop function private.poll_events(text, integer)")
     try:
         wait_until(lambda: problem(two[0].base_url) == "listener", what="it says so")
         assert httpx.get(f"{two[0].base_url}/healthz", timeout=10).status_code == 200
     finally:
         database.rows(bell)
-        database.rows("revoke execute on function private.poll_events(text) from public, anon, authenticated")
-        database.rows("grant execute on function private.poll_events(text) to service_role")
+        database.rows("revoke execute on function private.poll_events(text, integer) from public, anon, authenticated")
+        database.rows("grant execute on function private.poll_events(text, integer) to service_role")
     wait_until(lambda: problem(two[0].base_url) is None, what="it is ready again")

@@ -72,8 +72,10 @@ class CatchUp:
             if events is not None:
                 if not self._send(subscription, events):
                     return
-                if len(events) < PAGE and self._hub.go_live(subscription):
+                if len(events) < PAGE and self._go_live(subscription):
                     return
+                if not events:  # the relay may know numbers of a history that is no more, until it begins anew
+                    time.sleep(_GLANCE)
             try:
                 events = self._read(subscription)
             except psycopg.Error as error:
@@ -91,8 +93,15 @@ class CatchUp:
             frame = {"type": "reset", "chat_id": subscription.chat_id, "event_seq": subscription.last}
             self._hub.send(subscription, encode(frame | {"epoch": self._hub.epoch}))
         self._send_subscribed(subscription)
-        if not self._hub.go_live(subscription):
+        if not self._go_live(subscription):
             self._go_on(subscription, None)
+
+    def _go_live(self, subscription: Subscription) -> bool:
+        """Let the relay serve it unless it has missed something. The chat may wait since then: its place is told."""
+        is_live = self._hub.go_live(subscription)
+        if is_live and not subscription.session.is_staff:
+            self._hub.news.watch_place(subscription.chat_id)
+        return is_live
 
     def _read(self, subscription: Subscription) -> list[Event]:
         subscription.is_dirty = False  # before reading: what happens from here on is told
@@ -102,8 +111,7 @@ class CatchUp:
 
     def _send_subscribed(self, subscription: Subscription) -> None:
         frame = {"type": "subscribed", "chat_id": subscription.chat_id, "event_seq": subscription.last}
-        self._hub.send(subscription, encode(frame))
-        subscription.is_announced = True
+        self._hub.announce(subscription, encode(frame))
 
     def _send(self, subscription: Subscription, events: list[Event]) -> bool:
         """Send events in order, as fast as the peer reads; False when there is nobody to send to."""

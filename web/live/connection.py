@@ -81,16 +81,16 @@ class Connection:
         "_protocol",
         "_queued",
         "_socket",
+        "_waits_since",
         "close_code",
         "close_reason",
-        "heard_at",
     )
 
     def __init__(self, sock: socket.socket, received: bytes, *, max_message: int, outbox_limit: int) -> None:
-        self.heard_at = time.monotonic()  # when the peer's last bytes came
         self.close_code: int | None = None
         self.close_reason = ""
         self._socket = sock
+        self._waits_since: float | None = None  # time.monotonic(); None: nobody listens to the peer now
         self._lock = threading.Lock()
         self._max_message = max_message
         self._outbox_limit = outbox_limit
@@ -133,6 +133,14 @@ class Connection:
     def is_open(self) -> bool:
         """Whether neither side has begun to close."""
         return self.close_code is None
+
+    def silence(self, now: float) -> float:
+        """Return for how many seconds, at `now` by time.monotonic(), the peer has been listened to in vain.
+
+        While `receive()` is not waiting for it, what it has sent lies in the kernel: that is no silence of the peer's.
+        """
+        waits_since = self._waits_since
+        return 0.0 if waits_since is None else now - waits_since
 
     @property
     def queued(self) -> int:
@@ -178,7 +186,7 @@ class Connection:
                 self._write(frame)
 
     def ping(self) -> None:
-        """Ask the peer for a sign of life (see `heard_at`)."""
+        """Ask the peer for a sign of life (see `silence`)."""
         self.send(ping_frame())
 
     def close(self, code: int, reason: str = "") -> None:
@@ -204,13 +212,15 @@ class Connection:
     def _read(self) -> None:
         if self._is_over:
             raise ConnectionClosed(self.close_code or LOST, self.close_reason)
+        self._waits_since = time.monotonic()
         try:
             data = self._socket.recv(_READ_SIZE)
         except OSError:
             data = b""
+        finally:
+            self._waits_since = None
         if not data:
             self._end()
-        self.heard_at = time.monotonic()
         if self._is_discarding:
             time.sleep(_DISCARD_SECONDS)
         else:

@@ -1,16 +1,13 @@
 """Events as they come out of the database, and as they are sent: the same over sockets and over HTTP."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, LiteralString, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from web.db import Answer
-
-T = TypeVar("T")
 
 # The most that list_events returns at once.
 PAGE = 200
@@ -66,13 +63,6 @@ def read_events(connection: Connection[Any], after: dict[Key, int], limit: int) 
         for row in rows:
             found.setdefault((row[0], row[1]), []).append(split.event(row))
     return found
-
-
-def in_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items in lists of at most `size`."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 class _Splitter:

@@ -19,7 +19,9 @@ from uuid import UUID
 import orjson
 
 from web import metrics
-from web.live.events import Event, Key, in_batches, read_events
+from web.errors import ApiError
+from web.live.batches import in_batches
+from web.live.events import Event, Key, read_events
 from web.live.frames import encode
 from web.live.relay import Change, Reader
 
@@ -39,19 +41,21 @@ _PAIRS_AT_ONCE = 1000
 _TAKEN = frozenset({"chat.assigned", "chat.transferred", "chat.reassigned"})
 _MAY_HIDE = {True: _TAKEN | {"chat.completed", "chat.released", "chat.updated"}, False: frozenset({"chat.updated"})}
 
+# As the database says it.
+_CHAT_NOT_FOUND = ApiError(404, "chat_not_found", "There is no such chat.", "It may also be one that you may not see.")
+
 _WHO_SEES: LiteralString = "select chat_id, person_id from private.who_sees(%s::uuid[], %s::uuid[])"
 _ACTIVE: LiteralString = "select operator_id from private.list_presence(%s::uuid[])"
 
 
 class Typing:
-    """What a socket has told about its typing in a chat; times by time.monotonic()."""
+    """What a socket has told about its typing in a chat."""
 
-    __slots__ = ("is_typing", "noted_at", "told_at")
+    __slots__ = ("is_typing", "told_at")
 
     def __init__(self) -> None:
         self.is_typing = False
-        self.told_at = -math.inf
-        self.noted_at = -math.inf  # when it last counted as the operator's activity
+        self.told_at = -math.inf  # time.monotonic()
 
 
 class Subscription:
@@ -127,10 +131,17 @@ class Hub:
         with self._lock:
             self._topics.setdefault(subscription.key, Topic()).subscriptions.add(subscription)
 
-    def leave(self, subscription: Subscription) -> None:
-        """Forget a subscription: nothing is sent for it any more."""
+    def leave(self, subscription: Subscription) -> bool:
+        """Forget a subscription: nothing is sent for it any more. False: it had ended before."""
         with self._lock:
-            self._remove(subscription)
+            return self._remove(subscription)
+
+    def announce(self, subscription: Subscription, frame: bytes) -> None:
+        """Send `subscribed` unless the subscription has ended; its end is told by `unsubscribed` from here on."""
+        with self._lock:
+            if not subscription.is_over:
+                subscription.session.connection.send(frame)
+                subscription.is_announced = True
 
     def send(self, subscription: Subscription, frame: bytes) -> bool:
         """Send a frame unless the subscription has ended; return whether it has not."""
@@ -146,10 +157,12 @@ class Hub:
                 return True
             if subscription.is_dirty or subscription.needs_reset:
                 return False
-            subscription.is_live = True
             topic = self._topics[subscription.key]
             if topic.last is None:
                 topic.last = subscription.last
+            elif topic.last > subscription.last:  # another has read further; the relay begins after that one
+                return False
+            subscription.is_live = True
             return True
 
     def end(self, subscription: Subscription) -> None:
@@ -372,9 +385,13 @@ class Hub:
             subscription.is_dirty = True
 
     def _end(self, subscription: Subscription) -> None:
-        if self._remove(subscription):
+        if not self._remove(subscription):
+            return
+        if subscription.is_announced:
             frame = {"type": "unsubscribed", "chat_id": subscription.chat_id, "details": "chat_not_found"}
             subscription.session.connection.send(encode(frame))
+        else:  # the answer to `subscribe`: an older subscription of the chat may be what `unsubscribed` would end
+            subscription.session.refuse(_CHAT_NOT_FOUND, subscription.chat_id)
 
     def _remove(self, subscription: Subscription) -> bool:
         if subscription.is_over:

@@ -11,12 +11,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from web.live.batches import unhurried
 from web.live.frames import encode
 from web.live.hub import Hub
 from web.live.people import People
 from web.live.relay import Change
 from web.live.store import Store
-from web.live.task import Task, unhurried
+from web.live.task import Task
 
 if TYPE_CHECKING:
     from web.live.session import Session
@@ -29,7 +30,7 @@ _NOW_AND_THEN = 5.0  # seconds
 
 # These change neither the queue nor anybody's list.
 _ONLY_IN_THE_CHAT = frozenset({"message.edited", "message.deleted", "message.read"})
-_OF_OPERATORS = frozenset({"operator.changed", "connection.changed", "person.deleted"})
+_OF_OPERATORS = frozenset({"operator.changed", "connection.changed"})
 
 
 class LiveNews:

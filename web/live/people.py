@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from web.live.events import in_batches
+from web.live.batches import in_batches
 from web.live.store import Store
 
 if TYPE_CHECKING:
@@ -83,9 +83,7 @@ class People:
         with self._telling:
             self._give_back()
             if time.monotonic() - self._renewed_at >= RENEW_EVERY:
-                with self._lock:
-                    here = list(self._sessions)
-                self._call("renew_connections", here)
+                self._call("renew_connections", self._here())
                 self._renewed_at = time.monotonic()
 
     def close(self) -> None:
@@ -106,10 +104,17 @@ class People:
                 self._left.update(left)
             raise
         # One of them may have come back meanwhile, and his new lease have been given back with the old one.
+        self._call("renew_connections", list(set(left).intersection(self._here())))
+
+    def _here(self) -> list[UUID]:
+        """Return the persons with an open socket: whoever is erased gets no lease again while his are closing."""
         with self._lock:
-            returned = [person_id for person_id in left if person_id in self._sessions]
-        self._call("renew_connections", returned)
+            return [
+                person_id
+                for person_id, sessions in self._sessions.items()
+                if any(session.connection.is_open for session in sessions)
+            ]
 
     def _call(self, function: str, person_ids: list[UUID]) -> None:
         for some in in_batches(sorted(person_ids), _AT_ONCE):
-            self._store.call_for_task("private", function, p_process_id=self._process_id, p_person_ids=some)
+            self._store.call_for_leases(function, p_process_id=self._process_id, p_person_ids=some)

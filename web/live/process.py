@@ -15,6 +15,7 @@ from web import metrics
 from web.config import Config
 from web.db import Headers
 from web.errors import ApiError
+from web.live.batches import unhurried
 from web.live.catch_up import CatchUp
 from web.live.connection import Connection
 from web.live.hub import Hub
@@ -23,7 +24,7 @@ from web.live.people import People
 from web.live.relay import Relay
 from web.live.session import PING_SECONDS, Session, explain
 from web.live.store import Store
-from web.live.task import Task, unhurried
+from web.live.task import Task
 from web.tokens import Tokens
 
 log = logging.getLogger("baton.live")
@@ -31,7 +32,7 @@ log = logging.getLogger("baton.live")
 # All in seconds.
 TICK = 0.1  # how soon the end of the process is seen
 INSPECT_EVERY = 0.5
-SILENCE = 30.0  # a socket that has sent nothing, not even a pong, is dead
+SILENCE = 30.0  # a socket that is listened to and sends nothing, not even a pong, is dead
 READY_PATIENCE = 2.0  # that a process waits for its relay before it serves
 # Descriptors that are left for everything else: HTTP, the database, files.
 _OTHER_FILES = 500
@@ -58,7 +59,7 @@ class Live:
         self.hub.news = self.news = LiveNews(self.hub, self.people, self.store)
         self.relay = Relay(config.listen_url, process_id, self.hub)
         self.catch_up = CatchUp(self.hub, self.store)
-        self._leases = Task("presence leases", self.people.tell_database, share=5, every=1)
+        self._leases = Task("presence leases", self.people.tell_database, share=0, every=1)
 
     @property
     def is_open(self) -> bool:
@@ -161,7 +162,7 @@ class Live:
             subscriptions += len(session.subscriptions)
             if not connection.is_open:
                 continue
-            if now - connection.heard_at > SILENCE:
+            if connection.silence(now) > SILENCE:
                 connection.close(1006)
             elif session.is_ready:
                 if clock >= session.expires_at:

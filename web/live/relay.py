@@ -33,18 +33,24 @@ BUSY = 0.02  # two rings in less than this: polling costs writers less than ring
 SWEEP = 2.0
 LEASE = 10.0
 FIRST_RETRY, LAST_RETRY = 0.1, 2.0
+# So many changes at one look, or more, are not passed on one by one: everybody is given what he lacks by number.
+MOST_CHANGES = 10_000
 
 _PREPARE: LiteralString = """
-select set_config('statement_timeout', '15s', false), set_config('timezone', 'UTC', false),
-  set_config('default_transaction_isolation', 'read committed', false), set_config('jit', 'off', false)
+select set_config('timezone', 'UTC', false), set_config('default_transaction_isolation', 'read committed', false),
+  set_config('jit', 'off', false)
 """
+# A new epoch takes as long as it takes to delete the old one's events.
+_BEGIN: LiteralString = "select * from private.begin_relay(%s)"
+_BE_PATIENT: LiteralString = "select set_config('statement_timeout', '0', false)"
+_BE_IMPATIENT: LiteralString = "select set_config('statement_timeout', '15s', false)"
 _POLL: LiteralString = """
-select p.snapshot, p.chat_id, p.event_seq, p.event, p.person_id, p.from_person_id from private.poll_events(%s) p
+select p.snapshot, p.chat_id, p.event_seq, p.event, p.person_id, p.from_person_id from private.poll_events(%s, %s) p
 """
 
 
 class Change(NamedTuple):
-    """Something that has become visible. Without a number it is a signal; see sql/functions/relay.sql."""
+    """Something that has become visible. Without a number it is a signal; see sql/functions/events.sql."""
 
     chat_id: UUID | None
     event_seq: int | None
@@ -75,9 +81,11 @@ class Relay:
         self._follower = follower
         self._ready = threading.Event()
         self._stopping = threading.Event()
+        self._epoch: UUID  # from the first connection on
         self._thread: threading.Thread | None = None
         self._bell = (-1, -1)  # the pipe that wakes it from its sleep to stop
         self._is_failing = False
+        self._is_rung = False  # since the last poll began
 
     @property
     def is_ready(self) -> bool:
@@ -134,7 +142,10 @@ class Relay:
 
     def _follow(self, reader: Reader) -> None:
         """Follow from a new baseline until the end, of the connection or of the relay."""
-        epoch, snapshot = _one(reader.execute("select * from private.begin_relay(%s)", (self._id,)).fetchone())
+        reader.execute(_BE_PATIENT)
+        epoch, snapshot = _one(reader.execute(_BEGIN, (self._id,)).fetchone())
+        reader.execute(_BE_IMPATIENT)
+        self._epoch = epoch
         self._follower.begin(reader, epoch)
         quiet_since = time.monotonic()
         while not self._stopping.is_set():
@@ -179,9 +190,12 @@ class Relay:
     def _poll(self, reader: Reader, snapshot: str) -> tuple[str, bool]:
         """Pass on what has become visible since `snapshot`; return the new one, and whether there was anything."""
         metrics.RELAY_POLLS.inc()
-        rows = reader.execute(_POLL, (snapshot,)).fetchall()
+        self._is_rung = False
+        rows = reader.execute(_POLL, (snapshot, MOST_CHANGES)).fetchall()
         changes = [Change._make(row[1:]) for row in rows if row[3] is not None]
-        if changes:
+        if len(changes) >= MOST_CHANGES:
+            self._follower.begin(reader, self._epoch)
+        elif changes:
             self._follower.follow(reader, changes)
         return rows[0][0], bool(changes)
 
@@ -193,13 +207,20 @@ class Relay:
         return bool(_one(row)[0])
 
     def _wait(self, reader: Reader, seconds: float) -> None:
-        """Wait until the database or `stop` has something to say. What it says is read by the next poll."""
+        """Wait until the database or `stop` has something to say, or has rung while the last poll was at work."""
+        reader.pgconn.consume_input()
+        while (notification := reader.pgconn.notifies()) is not None:  # came with the last answer
+            assert reader.pgconn.notify_handler is not None
+            reader.pgconn.notify_handler(notification)
+        if self._is_rung:
+            return
         poller = select.poll()
         poller.register(reader.fileno(), select.POLLIN)
         poller.register(self._bell[0], select.POLLIN)
         poller.poll(seconds * 1000)
 
     def _hear(self, notification: Notify) -> None:
+        self._is_rung = True
         if notification.payload:
             self._follower.hear(notification.payload)
 

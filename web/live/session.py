@@ -6,7 +6,7 @@ docs/live.md describes the protocol. What goes wrong in one session is answered 
 import _thread
 import logging
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import orjson
@@ -21,7 +21,7 @@ from web.live.connection import Connection, ConnectionClosed
 from web.live.frames import encode
 from web.live.hub import Subscription, Typing
 from web.schemas import BIGINT
-from web.tokens import Caller
+from web.tokens import Caller, token_expired
 
 if TYPE_CHECKING:
     from web.live.process import Live
@@ -33,8 +33,8 @@ MAX_SUBSCRIPTIONS = 200
 PING_SECONDS = 10
 FRAMES_PER_SECOND, BURST = 30.0, 100.0
 
-# Typing, in seconds: the same again is dropped, a change waits, and how often it counts as the operator's activity.
-_SAME_AGAIN, _CHANGED_AGAIN, _ACTIVITY_AGAIN = 2.0, 0.2, 10.0
+# Typing, in seconds: the same again is dropped, a change waits.
+_SAME_AGAIN, _CHANGED_AGAIN = 2.0, 0.2
 
 _PONG = encode({"type": "pong"})
 
@@ -172,6 +172,9 @@ class Session:
                 return
             if not self.is_ready:
                 raise not_signed_in()
+            if time.time() >= self.expires_at:
+                self._send_away(token_expired())
+                return
             match frame:
                 case Subscribe():
                     self._subscribe(frame)
@@ -182,9 +185,9 @@ class Session:
                 case Ping():
                     self.connection.send(_PONG)
         except ApiError as refusal:
-            self._refuse(refusal, chat_id)
+            self.refuse(refusal, chat_id)
         except psycopg.Error as error:
-            self._refuse(self._live.explain(error), chat_id)
+            self.refuse(self._live.explain(error), chat_id)
 
     def _read(self, message: str | bytes) -> Auth | Subscribe | Unsubscribe | SetTyping | Ping:
         """Check rate and shape. Raises ApiError."""
@@ -226,11 +229,10 @@ class Session:
             if caller.role == "anon":
                 raise not_signed_in()
         except ApiError as refusal:
-            self._refuse(refusal)
-            self.connection.close(4401, refusal.code)
+            self._send_away(refusal)
             return
         if self.is_admitted and (caller.role, caller.id) != (self.caller.role, self.caller.id):
-            self._refuse(ApiError(403, "not_allowed", "This socket is somebody else's.", "Open another one."))
+            self.refuse(ApiError(403, "not_allowed", "This socket is somebody else's.", "Open another one."))
             self.connection.close(4403, "not_allowed")
             return
         self.caller = caller
@@ -240,11 +242,16 @@ class Session:
             if not self._live.people.admit(self, caller.id):
                 self.person_id = None
                 hint = f"A user has at most {self._live.config.sockets_per_user} sockets: close one."
-                self._refuse(ApiError(403, "too_many_connections", "There are too many sockets of this user.", hint))
+                self.refuse(ApiError(403, "too_many_connections", "There are too many sockets of this user.", hint))
                 self.connection.close(4403, "too_many_connections")
                 return
             self.is_admitted = True
         self._look_up()
+
+    def _send_away(self, refusal: ApiError) -> None:
+        """Say why he is not signed in, or no longer, and close."""
+        self.refuse(refusal)
+        self.connection.close(4401, refusal.code)
 
     def _look_up(self) -> None:
         """Ask what the person is, and tell him that he is ready, or why not."""
@@ -254,16 +261,16 @@ class Session:
             while self.is_doubtful:
                 kind = self._kind()
         except psycopg.Error as error:
-            self._refuse(self._live.explain(error))
+            self.refuse(self._live.explain(error))
             self.connection.close(1012, "try again")
             return
         if epoch is None:
-            self._refuse(unavailable())
+            self.refuse(_unavailable())
             self.connection.close(1012, "try again")
             return
         if kind == "inactive":
             hint = "An admin can activate it again."
-            self._refuse(ApiError(403, "operator_inactive", "This operator is deactivated.", hint))
+            self.refuse(ApiError(403, "operator_inactive", "This operator is deactivated.", hint))
             self.connection.close(4403, "operator_inactive")
             return
         if self.is_ready and (kind in STAFF) != self.is_staff:
@@ -296,11 +303,9 @@ class Session:
         except psycopg.Error as error:
             if subscription.is_announced:
                 self._give_up(subscription, error)
-            else:
-                self._live.hub.leave(subscription)
+            elif self._live.hub.leave(subscription):
                 raise
-        if not self.is_staff and not subscription.is_over:
-            self._live.news.watch_place(frame.chat_id)
+            # Else the hub has ended it meanwhile, and has said so.
 
     def _unsubscribe(self, frame: Unsubscribe) -> None:
         subscription = self.subscriptions.get(frame.chat_id)
@@ -311,23 +316,18 @@ class Session:
     def _set_typing(self, frame: SetTyping) -> None:
         subscription = self.subscriptions.get(frame.chat_id)
         if subscription is None:
-            raise ApiError(404, "chat_not_found", "There is no such subscription.", "Subscribe to the chat first.")
+            raise ApiError(409, "not_subscribed", "There is no such subscription.", "Subscribe to the chat first.")
         typing = subscription.typing = subscription.typing or Typing()
         now = time.monotonic()
         if frame.is_typing == typing.is_typing and now - typing.told_at < _SAME_AGAIN:
             return
         time.sleep(max(typing.told_at + _CHANGED_AGAIN - now, 0))  # a change always goes through
         typing.is_typing, typing.told_at = frame.is_typing, now
-        self._call("set_typing", p_chat_id=frame.chat_id, p_is_typing=frame.is_typing)
-        # Only the holder comes this far. In a transaction of its own: one that writes must not notify.
-        if self.is_staff and frame.is_typing and now - typing.noted_at >= _ACTIVITY_AGAIN:
-            typing.noted_at = now
-            self._call("record_operator_activity", p_chat_id=frame.chat_id)
+        arguments = {"p_chat_id": frame.chat_id, "p_is_typing": frame.is_typing}
+        self._live.store.call(self.caller, self.headers, "set_typing", **arguments)
 
-    def _call(self, function: str, **arguments: Any) -> None:
-        self._live.store.call(self.caller, self.headers, function, **arguments)
-
-    def _refuse(self, refusal: ApiError, chat_id: UUID | None = None) -> None:
+    def refuse(self, refusal: ApiError, chat_id: UUID | None = None) -> None:
+        """Send an error, of that chat. Also called by the hub, under its lock."""
         frame: dict[str, object] = {
             "type": "error",
             "code": refusal.sqlstate,
@@ -358,7 +358,7 @@ class Session:
         if error.sqlstate == "PT404":
             self._live.hub.end(subscription)
         else:
-            self._live.explain(error)
+            self._live.explain(error)  # it is logged there; what it says is for answers
             self.connection.close(1012, "try again")
 
     def _see_off(self) -> None:
@@ -377,7 +377,7 @@ def explain(app: Flask, error: psycopg.Error) -> ApiError:
         return from_database(error)
 
 
-def unavailable() -> ApiError:
+def _unavailable() -> ApiError:
     """Return the refusal for as long as the database cannot be had."""
     return ApiError(503, "database_unavailable", "The database is not available.", "Try again.")
 

@@ -3,22 +3,11 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable
 
 import psycopg
 
-T = TypeVar("T")
-
 log = logging.getLogger("baton.live")
-
-
-def unhurried(items: Iterable[T], at_once: int = 50) -> Iterator[T]:
-    """Yield the items and let everybody else have a turn after every few."""
-    for number, item in enumerate(items, 1):
-        yield item
-        if number % at_once == 0:
-            time.sleep(0)
 
 
 class Task:
@@ -28,7 +17,8 @@ class Task:
         name: For the log.
         work: What is done. When it fails that is logged, once, and it is tried again a second later.
         pause: Seconds that lie between two times, at least.
-        share: The pause is also at least so many times as long as the work took.
+        share: The pause is also so many times as long as the work took, if that is more.
+        longest: But never longer than so many seconds.
         every: Seconds after which it is done without a request, too.
     """
 
@@ -39,12 +29,14 @@ class Task:
         *,
         pause: float = 0.3,
         share: float = 20,
+        longest: float = 5,
         every: float | None = None,
     ) -> None:
         self._name = name
         self._work = work
         self._pause = pause
         self._share = share
+        self._longest = longest
         self._every = every
         self._requested = threading.Event()
         self._stopping = threading.Event()
@@ -74,7 +66,8 @@ class Task:
             if not is_done:
                 self._requested.set()
             took = time.monotonic() - began
-            self._stopping.wait(max(self._pause, took * self._share if is_done else 1.0))
+            pause = min(took * self._share, self._longest) if is_done else 1.0
+            self._stopping.wait(max(self._pause, pause))
 
     def _do(self) -> bool:
         try:
