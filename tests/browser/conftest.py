@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, WebSocketRoute, expect, sync_playwright
 
 from tests.conftest import Servers
 from tests.live.world import World, wait_until
@@ -97,7 +97,7 @@ class Screen:
 
     def do(self, script: str, **values: Any) -> Any:
         """Evaluate an expression on what tests/browser/page.js exports; `values` are variables in it."""
-        names = ", ".join(["client", "chat", "told", "frames", "states", "ends", "start", "fromSnapshot", "followed"])
+        names = "client, chat, told, frames, states, outgoing, ends, start, fromSnapshot, followed"
         given = ", ".join(values)
         return self.page.evaluate(
             f"async ({{ {given} }}) => {{"
@@ -136,6 +136,15 @@ class Screen:
     def shows(self, what: str, text: str) -> None:
         """Wait until one of its fields shows that: state, chat, read, typing."""
         expect(self.page.locator(f"#{what}")).to_have_text(text)
+
+    def comes_to_show(self, what: str, text: str) -> None:
+        """Wait until it shows that, with time passing faster; the page has a clock for that."""
+
+        def shows() -> bool:
+            self.page.clock.run_for(1_000)
+            return self.page.locator(f"#{what}").text_content() == text
+
+        wait_until(shows, what=text)
 
     def hears(self, kind: str) -> None:
         """Wait until it has been told a frame of that type."""
@@ -191,7 +200,34 @@ def serve(route: Route) -> None:
     route.fulfill(body=(HERE / name).read_text(), headers=headers)
 
 
+Chat = tuple[str, str, str]  # the ids of a chat, its customer, its operator
 Open = Callable[..., Screen]
+
+
+class Switch:
+    """Refuses sockets while it is off."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self._sockets: list[WebSocketRoute] = []
+
+    def __call__(self, page: Page) -> None:
+        """Stand between a page and its sockets."""
+        page.route_web_socket("**/ws", self._opened)
+
+    def _opened(self, socket: WebSocketRoute) -> None:
+        if self.is_on:
+            socket.connect_to_server()
+            self._sockets.append(socket)
+        else:
+            socket.close(code=4999)
+
+    def turn_off(self) -> None:
+        """Cut what is open, and refuse what comes."""
+        self.is_on = False
+        for socket in self._sockets:
+            socket.close(code=4999)
+        self._sockets.clear()
 
 
 @pytest.fixture
@@ -220,7 +256,7 @@ def open_screen(world: World, new_context: Callable[[], BrowserContext]) -> Iter
 
 
 @pytest.fixture
-def chat(world: World) -> tuple[str, str, str]:
+def chat(world: World) -> Chat:
     """A chat that an operator holds for long: the ids of the chat, its customer, its operator."""
     operator_id = world.new_operator()
     ((chat_id, customer_id),) = world.new_chats(1, operator_id)
@@ -228,12 +264,12 @@ def chat(world: World) -> tuple[str, str, str]:
 
 
 @pytest.fixture
-def customer(open_screen: Open, chat: tuple[str, str, str]) -> Screen:
+def customer(open_screen: Open, chat: Chat) -> Screen:
     """The customer's screen."""
     return open_screen(chat[1], "customer", chat[0])
 
 
 @pytest.fixture
-def operator(open_screen: Open, chat: tuple[str, str, str]) -> Screen:
+def operator(open_screen: Open, chat: Chat) -> Screen:
     """The operator's screen."""
     return open_screen(chat[2], "staff", chat[0])

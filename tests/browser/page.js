@@ -19,6 +19,8 @@ export const told = [];
 export const frames = [];
 /** All states of the connection. @type {string[]} */
 export const states = [];
+/** What is on its way in a chat, each time when that changed: how it stands with each. @type {string[][]} */
+export const outgoing = [];
 /** Why the chat is not to be seen any more. @type {string[]} */
 export const ends = [];
 
@@ -33,6 +35,7 @@ export function start({ person, role, chatId }) {
   client.live.on("frame", (frame) => frames.push(frame));
   client.live.on("state", render);
   client.live.on("frame", render);
+  client.outbox.on("change", (id) => outgoing.push(client.outbox.of(id).map((entry) => entry.status)));
   render();
   if (chatId === null) return;
   chat = client.watch(chatId);

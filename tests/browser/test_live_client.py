@@ -4,15 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, Route, WebSocketRoute, expect
+from playwright.sync_api import APIResponse, BrowserContext, Page, Request, Route, expect
 
-from tests.browser.conftest import PLAIN_HOST, Open, Screen
+from tests.browser.conftest import PLAIN_HOST, Chat, Open, Screen, Switch
 from tests.http.conftest import Person
 from tests.live.play import Play
 from tests.live.world import World, wait_until
 from tests.servers import Baton
-
-Chat = tuple[str, str, str]  # the ids of a chat, its customer, its operator
 
 
 def waits_for_the_network(screen: Screen, first: str, *others: str) -> None:
@@ -103,6 +101,48 @@ def test_many_chats_are_taken_up_again_within_the_limits(world: World, open_scre
     assert operator.do(counted, type="error") == 0
 
 
+@pytest.mark.parametrize("is_told", [True, False], ids=["told", "reset"])
+def test_what_happens_to_older_messages_while_they_are_on_their_way(
+    world: World, open_screen: Open, chat: Chat, operator: Screen, is_told: bool
+) -> None:
+    contents = [str(number) for number in range(52)]  # a page has 50
+    operator.sends(*contents)
+    operator.shows_messages(*contents)
+    switch = Switch()
+    switch.is_on = True
+    customer = open_screen(chat[1], "customer", chat[0], prepare=switch)
+    customer.shows_messages(*contents[2:])
+
+    late: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if late:
+            route.continue_()
+        else:
+            late.append((route, route.fetch()))
+
+    customer.page.route("**/messages?before_seq=*", hold)
+    customer.do("void chat.loadOlder()")
+    wait_until(lambda: customer.do("true") and late)
+    if not is_told:
+        switch.turn_off()
+    zero, one = operator.do("chat.view.messages.slice(0, 2)")
+    operator.do("client.api.request('DELETE', path)", path=f"/api/messages/{zero['id']}")
+    operator.do("client.api.request('PATCH', path, { content: 'one' })", path=f"/api/messages/{one['id']}")
+    operator.shows_messages("", "one", *contents[2:])
+    if not is_told:
+        world.forget_events([chat[0]])
+        switch.is_on = True
+    last = operator.do("chat.view.event_seq")
+    wait_until(lambda: customer.do("chat.view.event_seq") == last)
+
+    ((route, response),) = late
+    route.fulfill(response=response)
+    customer.shows_messages("", "one", *contents[2:])
+    path = f"/api/chats/{chat[0]}/messages?after_seq=0&limit=100"
+    assert customer.do("chat.view.messages") == customer.do("client.api.get(path).then((page) => page.data)", path=path)
+
+
 # Being cut off
 
 
@@ -153,36 +193,15 @@ def test_the_web_process_is_killed_in_the_middle(world: World, customer: Screen,
         screen.has_missed_nothing()
 
 
-class Switch:
-    """Refuses sockets while it is off."""
-
-    def __init__(self) -> None:
-        self.is_on = False
-        self._sockets: list[WebSocketRoute] = []
-
-    def __call__(self, page: Page) -> None:
-        """Stand between a page and its sockets."""
-        page.route_web_socket("**/ws", self._opened)
-
-    def _opened(self, socket: WebSocketRoute) -> None:
-        if self.is_on:
-            socket.connect_to_server()
-            self._sockets.append(socket)
-        else:
-            socket.close(code=4999)
-
-    def turn_off(self) -> None:
-        """Cut what is open, and refuse what comes."""
-        self.is_on = False
-        for socket in self._sockets:
-            socket.close(code=4999)
-        self._sockets.clear()
-
-
 def test_polling_while_no_socket_can_be_had(open_screen: Open, chat: Chat, operator: Screen) -> None:
     chat_id, customer_id, _ = chat
     switch = Switch()
-    customer = open_screen(customer_id, "customer", chat_id, prepare=switch)
+
+    def prepare(page: Page) -> None:
+        page.clock.install()
+        switch(page)
+
+    customer = open_screen(customer_id, "customer", chat_id, prepare=prepare)
     customer.shows("state", "polling")
     operator.sends("do you read me?")
     customer.shows_messages("do you read me?")
@@ -195,13 +214,14 @@ def test_polling_while_no_socket_can_be_had(open_screen: Open, chat: Chat, opera
     customer.has_missed_nothing()
 
     switch.is_on = True
-    customer.shows("state", "online")
+    customer.comes_to_show("state", "online")
     polls: list[str] = []
     customer.page.on("request", lambda request: polls.append(request.url) if "/events?" in request.url else None)
     operator.sends("now I do")
     customer.shows_messages("do you read me?", "yes", "now I do")
     customer.has_missed_nothing()
-    customer.page.wait_for_timeout(2500)  # longer than from one poll to the next
+    customer.page.clock.run_for(10_000)  # longer than from one poll to the next
+    customer.is_up_to_date()  # it has asked for something after that
     assert polls == []
 
     switch.turn_off()
@@ -246,12 +266,13 @@ def test_history_that_is_gone_is_fetched_afresh(
 
 def test_a_deactivated_operator_is_told_and_stops(world: World, chat: Chat, operator: Screen) -> None:
     operator.shows("state", "online")
+    operator.page.clock.install()
     sockets: list[str] = []
     operator.page.on("websocket", lambda socket: sockets.append(socket.url))
     world.rows("update operators set is_active = false where id = %s", chat[2])
     expect(operator.page.locator("#state")).to_have_text("closed: deactivated")
     operator.do("client.live.hurry()")
-    operator.page.wait_for_timeout(1500)  # longer than it would wait to try again
+    operator.page.clock.run_for(60_000)  # longer than it would wait to try again
     assert sockets == []
     operator.shows("state", "closed: deactivated")
 
@@ -259,7 +280,11 @@ def test_a_deactivated_operator_is_told_and_stops(world: World, chat: Chat, oper
 def test_who_has_too_many_sockets_polls(chat: Chat, open_screen: Open, operator: Screen) -> None:
     """The server allows three to each user here."""
     context = operator.context
-    screens = [operator, *(open_screen(chat[2], "staff", chat[0], context=context) for _ in range(3))]
+
+    def prepare(page: Page) -> None:
+        page.clock.install()
+
+    screens = [operator, *(open_screen(chat[2], "staff", chat[0], context=context, prepare=prepare) for _ in range(3))]
     for screen in screens[:3]:
         screen.shows("state", "online")
     screens[3].shows("state", "polling")
@@ -267,7 +292,7 @@ def test_who_has_too_many_sockets_polls(chat: Chat, open_screen: Open, operator:
     for screen in screens:
         screen.shows_messages("hello")
     screens[0].page.close()
-    screens[3].shows("state", "online")
+    screens[3].comes_to_show("state", "online")
 
 
 def test_a_token_is_renewed_before_it_ends(world: World, chat: Chat, open_screen: Open, operator: Screen) -> None:
@@ -331,7 +356,7 @@ def test_unsent_messages_outlive_the_page(customer: Screen, operator: Screen) ->
 
 
 def test_of_two_tabs_one_sends(chat: Chat, customer: Screen, open_screen: Open, operator: Screen) -> None:
-    posts: list[str] = []
+    sent: list[str] = []
     let_out = refuse_posts(customer.context)
     customer.sends("one", "two")
     waits_for_the_network(customer, "one", "two")
@@ -343,13 +368,13 @@ def test_of_two_tabs_one_sends(chat: Chat, customer: Screen, open_screen: Open, 
 
     def note(request: Request) -> None:
         if request.url.endswith("/api/messages"):
-            posts.append((request.post_data_json or {})["content"])
+            sent.append((request.post_data_json or {})["content"])
 
-    customer.context.on("request", note)
+    customer.context.on("requestfinished", note)  # those before are refused, even if just being made
     let_out()
     for screen in (customer, tab, operator):
         screen.shows_messages("one", "two", "three")
-    assert posts == ["one", "two", "three"]
+    assert sent == ["one", "two", "three"]
 
 
 def test_a_refused_message_says_why_and_can_be_sent_again(world: World, open_screen: Open) -> None:
@@ -383,6 +408,42 @@ def test_an_answer_that_was_lost_is_no_second_message(customer: Screen, operator
     customer.sends("once?")
     for screen in (customer, operator):
         screen.shows_messages("hello", "once?")
+
+
+def test_what_is_sent_to_a_chat_that_nobody_watches_is_forgotten(customer: Screen, operator: Screen) -> None:
+    operator.shows("state", "online")
+    customer.reload(watches=False)
+    customer.sends("hello")
+    wait_until(lambda: customer.do("outgoing").count([]) == 1)
+    assert customer.do("outgoing") == [["pending"], ["sent"], []]
+    operator.shows_messages("hello")
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["before", "after"])
+def test_what_was_sent_long_before_what_is_shown_is_not_on_its_way(
+    world: World, open_screen: Open, chat: Chat, operator: Screen, is_late: bool
+) -> None:
+    """Its event was missed, and the fresh snapshot begins behind it; the answer comes before or after that."""
+    switch = Switch()
+    customer = open_screen(chat[1], "customer", chat[0], prepare=switch)
+    customer.shows("state", "polling")
+    customer.page.route("**/events?*", lambda route: route.abort())
+    late: list[tuple[Route, APIResponse]] = []
+    if is_late:
+        customer.page.route("**/api/messages", lambda route: late.append((route, route.fetch())))
+    customer.sends("hello")
+    operator.shows_messages("hello")
+    if not is_late:
+        expect(customer.unsent).to_have_text(["sent: hello"])
+    contents = [str(number) for number in range(50)]
+    operator.sends(*contents)
+    operator.shows_messages("hello", *contents)
+    world.forget_events([chat[0]])
+    customer.page.unroute("**/events?*")
+    expect(customer.thread).to_have_text(contents)
+    for route, response in late:
+        route.fulfill(response=response)
+    customer.shows_messages(*contents)
 
 
 def test_who_writes_too_much_waits(world: World, customer: Screen, operator: Screen) -> None:
@@ -428,7 +489,7 @@ RESET = {"type": "reset", "chat_id": "c", "event_seq": 8}
 REFUSED = {"type": "error", "chat_id": "c", "details": "chat_not_found"}
 ENDED = {"type": "unsubscribed", "chat_id": "c", "details": "chat_not_found"}
 BUSY = {"type": "error", "chat_id": "c", "details": "database_unavailable"}
-
+NOT_SUBSCRIBED = {"type": "error", "chat_id": "c", "details": "not_subscribed"}  # the answer to typing
 
 # What comes, what is told of it, after which events is asked, and whether it is over then.
 FOLLOWED: list[tuple[list[Any], list[Any], list[int], bool]] = [
@@ -452,6 +513,10 @@ FOLLOWED: list[tuple[list[Any], list[Any], list[int], bool]] = [
     ([RESET, RESET, None, SUBSCRIBED, event(9), event(9)], [RESET, SUBSCRIBED, event(9)], [3, 8], False),
     ([REFUSED, SUBSCRIBED, event(4)], [REFUSED], [3], True),
     ([BUSY, SUBSCRIBED, REFUSED, event(4)], [BUSY, SUBSCRIBED, REFUSED, event(4)], [3], False),
+    # It is over while it is asked for again.
+    ([SUBSCRIBED, event(6), REFUSED, event(4)], [SUBSCRIBED, REFUSED], [3, 3], True),
+    ([NOT_SUBSCRIBED, SUBSCRIBED, event(4)], [NOT_SUBSCRIBED, SUBSCRIBED, event(4)], [3], False),
+    ([SUBSCRIBED, NOT_SUBSCRIBED, event(4)], [SUBSCRIBED, NOT_SUBSCRIBED, event(4)], [3], False),
     ([SUBSCRIBED, ENDED, event(4)], [SUBSCRIBED, ENDED], [3], True),
     ([ENDED, SUBSCRIBED, event(4)], [SUBSCRIBED, event(4)], [3], False),
 ]

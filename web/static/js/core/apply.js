@@ -33,14 +33,32 @@ export function apply(view, frame) {
 /**
  * The same with older messages in front, if they end where the view's begin: there are no gaps in it.
  * @param {ChatView} view
- * @param {Message[]} messages  in the order of seq
+ * @param {Message[]} messages   in the order of seq
+ * @param {EventFrame[]} events  those told since the messages were asked for: they may not be in them
  * @returns {ChatView}
  */
-export function prepend(view, messages) {
+export function prepend(view, messages, events) {
   const first = view.messages[0]?.seq;
   const last = messages.at(-1)?.seq;
   if (first === undefined || last !== first - 1) return view;
-  return { ...view, messages: [...messages, ...view.messages] };
+  return { ...view, messages: [...events.reduce(corrected, messages), ...view.messages] };
+}
+
+/**
+ * @param {Message[]} messages
+ * @param {EventFrame} frame
+ */
+function corrected(messages, frame) {
+  if (!isOfMessage(frame)) return messages;
+  return handled(messages, frame).map((message) => (message.seq === frame.data.seq ? frame.data : message));
+}
+
+/**
+ * @param {EventFrame} frame
+ * @returns {frame is MessageChange}
+ */
+function isOfMessage(frame) {
+  return frame.event === "message.created" || frame.event === "message.edited" || frame.event === "message.deleted";
 }
 
 /**
@@ -49,16 +67,11 @@ export function prepend(view, messages) {
  * @returns {Partial<ChatView>}
  */
 function changed(view, frame) {
-  switch (frame.event) {
-    case "message.created":
-    case "message.edited":
-    case "message.deleted":
-      return { messages: withMessage(handled(view.messages, frame), frame.data) };
-    case "message.read":
-      return { read_marks: withMark(view.read_marks, { ...frame.data, read_at: frame.at }) };
-    default:
-      return {}; // it is all in the row
+  if (isOfMessage(frame)) return { messages: withMessage(handled(view.messages, frame), frame.data) };
+  if (frame.event === "message.read") {
+    return { read_marks: withMark(view.read_marks, { ...frame.data, read_at: frame.at }) };
   }
+  return {}; // it is all in the row
 }
 
 /**

@@ -16,7 +16,8 @@ const FAILURES_BEFORE_POLLING = 2;
 const STABLE_MS = 10_000; // a connection that lasted so long was none of the failures
 const RENEW_BEFORE_MS = 60_000; // before the token's end, or at half of what is left
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-const REFUSED_MS = 1_000; // until a chat is asked for again after a refusal that passes
+const REFUSED_MS = 2_000; // at most, until chats are asked for again after a first refusal that passes
+const NETWORK_CHANGED_MS = 5_000; // until an old socket is given up: it has probably not survived that
 const TYPING_AGAIN_MS = 2_500; // who types is forgotten after 6 s
 
 /**
@@ -50,6 +51,9 @@ export class Live extends Emitter {
   #retry;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #renewal;
+  /** Runs while chats are to be asked for again. @type {ReturnType<typeof setTimeout> | undefined} */
+  #retaking;
+  #refusals = new Backoff(REFUSED_MS);
   /** What was last said of typing, by chat. @type {Map<string, { isTyping: boolean, at: number }>} */
   #typing = new Map();
 
@@ -93,8 +97,8 @@ export class Live extends Emitter {
     if (this.#running) return;
     this.#running = new AbortController();
     const { signal } = this.#running;
-    addEventListener("online", () => this.hurry(), { signal });
-    addEventListener("offline", () => this.#socket?.probe(), { signal });
+    addEventListener("online", () => this.hurry(NETWORK_CHANGED_MS), { signal });
+    addEventListener("offline", () => this.#socket?.probe(NETWORK_CHANGED_MS), { signal });
     const seen = () => document.visibilityState === "visible" && this.hurry();
     document.addEventListener("visibilitychange", seen, { signal });
     this.#backoff.reset();
@@ -107,11 +111,14 @@ export class Live extends Emitter {
     this.#end("stopped");
   }
 
-  /** Something has changed for the better, perhaps: try at once, or see whether the connection still lives. */
-  hurry() {
+  /**
+   * Something has changed for the better, perhaps: try at once, or see whether the connection still lives.
+   * @param {number} [patience]  how long it may take to show that it does, ms
+   */
+  hurry(patience) {
     if (!this.#running) return;
     this.#backoff.reset();
-    if (this.#socket) this.#socket.probe();
+    if (this.#socket) this.#socket.probe(patience);
     else void this.#connect();
   }
 
@@ -167,11 +174,17 @@ export class Live extends Emitter {
   /** @param {string} token */
   #open(token) {
     const mine = () => this.#socket === socket;
-    const socket = new LiveSocket(this.#url, token, {
-      onReady: (frame) => mine() && this.#begin(frame),
-      onFrame: (frame) => mine() && this.#hear(frame),
-      onLost: (code, reason) => mine() && this.#lose(code, reason),
-    });
+    /** @type {LiveSocket} */
+    let socket;
+    try {
+      socket = new LiveSocket(this.#url, token, {
+        onReady: (frame) => mine() && this.#begin(frame),
+        onFrame: (frame) => mine() && this.#hear(frame),
+        onLost: (code, reason) => mine() && this.#lose(code, reason),
+      });
+    } catch {
+      return this.#tryAgain(); // the browser has no sockets, or forbids this one
+    }
     this.#socket = socket;
     this.#token = token;
   }
@@ -194,8 +207,25 @@ export class Live extends Emitter {
       this.#ready = frame; // signed in again
       this.#renewInTime();
     }
-    if (frame.type === "error") setTimeout(() => this.#subscriptions.takeAll(true), REFUSED_MS);
+    if (frame.type === "error" && frame.details === "rate_limited") this.#subscriptions.doubt();
+    if (frame.type === "subscribed") this.#refusals.reset();
     this.#tell(frame, this.#ready?.epoch ?? null);
+    if (frame.type === "error") this.#retake();
+  }
+
+  /** Ask for the chats again that were refused, all of them at once and a little later. */
+  #retake() {
+    if (!this.#ready || !this.#subscriptions.isAnyRefused) return;
+    this.#retaking ??= setTimeout(() => {
+      this.#retaking = undefined;
+      this.#subscriptions.takeRefused();
+    }, this.#refusals.next());
+  }
+
+  #stopRetaking() {
+    clearTimeout(this.#retaking);
+    this.#retaking = undefined;
+    this.#refusals.reset();
   }
 
   /**
@@ -224,6 +254,7 @@ export class Live extends Emitter {
     this.#socket = null;
     this.#ready = null;
     clearTimeout(this.#renewal);
+    this.#stopRetaking(); // the next socket is asked for all of them
     this.#typing.clear();
     // With too many connections one is still welcome, without a socket.
     if (code === 4403 && reason !== "too_many_connections") return this.#end(reason || "not_allowed");
@@ -272,6 +303,7 @@ export class Live extends Emitter {
     this.#poller.stop();
     clearTimeout(this.#retry);
     clearTimeout(this.#renewal);
+    this.#stopRetaking();
     this.#reason = reason;
     this.#become("closed");
   }

@@ -28,6 +28,8 @@ export class Outbox extends Emitter {
   #mine = new Set();
   /** The chats that are being worked on. @type {Set<string>} */
   #busy = new Set();
+  /** The chats in which what is sent comes back as an event, once for each who watches. @type {string[]} */
+  #watched = [];
   /** @type {AbortController | null} */
   #running = null;
   /** Ends waiting between two attempts. */
@@ -116,13 +118,35 @@ export class Outbox extends Emitter {
   }
 
   /**
-   * A stored message was seen: if it came from here, it is sent, and needs to be shown here no longer.
-   * @param {Message} message
+   * Keep what is sent to a chat until `settle` is told that it was seen; elsewhere it is forgotten once it is
+   * sent. Returns what ends that.
+   * @param {string} chatId
+   * @param {() => void} listener  called when its messages on their way are others
    */
-  settle(message) {
-    const entry = this.#entries.get(message.client_message_id ?? "");
+  watch(chatId, listener) {
+    this.#watched.push(chatId);
+    const stop = this.on("change", (changed) => changed === chatId && listener());
+    return () => {
+      stop();
+      this.#watched.splice(this.#watched.indexOf(chatId), 1);
+      this.#forgetSent(chatId);
+    };
+  }
+
+  /**
+   * Stored messages were seen: what came from here and is among them, or before them, is sent, and needs to be
+   * shown here no longer.
+   * @param {string} chatId
+   * @param {Message[]} messages  in the order of seq
+   */
+  settle(chatId, messages) {
     const sender = this.#role === "customer" ? "real" : "operator";
-    if (entry?.chat_id === message.chat_id && message.sender_type === sender) this.#remove(entry);
+    const mine = messages.filter((message) => message.sender_type === sender);
+    const ids = new Set(mine.map((message) => message.client_message_id));
+    const last = messages.at(-1)?.seq ?? 0;
+    for (const entry of this.of(chatId)) {
+      if (ids.has(entry.client_message_id) || (entry.message?.seq ?? Infinity) <= last) this.#remove(entry);
+    }
   }
 
   /** @param {Pick<Outgoing, "client_message_id" | "chat_id" | "content">} message */
@@ -200,6 +224,16 @@ export class Outbox extends Emitter {
     const entry = this.#entries.get(id);
     if (!entry) return; // settled or discarded meanwhile
     this.#keep({ ...entry, status, problem, message });
+    this.#forgetSent(entry.chat_id);
+  }
+
+  /**
+   * Where nobody watches, nobody will settle what is sent.
+   * @param {string} chatId
+   */
+  #forgetSent(chatId) {
+    if (this.#watched.includes(chatId)) return;
+    for (const entry of this.of(chatId)) if (entry.status === "sent") this.#remove(entry);
   }
 
   /** @param {Outgoing} entry */

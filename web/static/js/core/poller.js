@@ -7,6 +7,8 @@ import { ApiError } from "./api.js";
 import { Backoff, pause } from "./timing.js";
 
 const EVERY_MS = 2_000;
+// Of these the next chat would hear, too: no answer, signed out, too many requests.
+const FOR_ALL = new Set([0, 401, 429]);
 
 /**
  * What is watched, as the poller sees it.
@@ -22,6 +24,8 @@ export class Poller {
   #listener;
   /** @type {AbortController | null} */
   #abort = null;
+  /** Where the next round begins, so that everyone gets his turn. @type {string | undefined} */
+  #first;
 
   /**
    * @param {Api} api
@@ -62,23 +66,36 @@ export class Poller {
   /**
    * Ask for each chat once; with none, whether anybody answers.
    * @param {AbortSignal} signal
-   * @returns {Promise<ApiError | null>} what went wrong, if it may go better later
+   * @returns {Promise<ApiError | null>} what went wrong, if it went wrong for all
    */
   async #round(signal) {
-    const watched = [...this.#listener.watched()].filter((chat) => !chat.isWaiting);
-    try {
-      if (watched.length === 0) await this.#api.get("/healthz", signal);
-      for (const chat of watched) await this.#ask(chat, signal);
-      return null;
-    } catch (error) {
-      if (error instanceof ApiError) return error;
-      throw error;
+    const watched = this.#inTurn();
+    if (watched.length === 0) return problemOf(this.#api.get("/healthz", signal));
+    /** @type {ApiError[]} */
+    const problems = [];
+    for (const [place, chat] of watched.entries()) {
+      const problem = await problemOf(this.#ask(chat, signal));
+      if (!problem) continue;
+      problems.push(problem);
+      if (!FOR_ALL.has(problem.status)) continue;
+      // Who had too many requests is the next one; whose request alone has no answer must not stop the others.
+      this.#first = watched[problem.status === 429 ? place : (place + 1) % watched.length]?.chatId;
+      return problem;
     }
+    return problems.length === watched.length ? (problems[0] ?? null) : null;
+  }
+
+  /** What to ask for, beginning where the last round stopped. */
+  #inTurn() {
+    const watched = [...this.#listener.watched()].filter((chat) => !chat.isWaiting);
+    const first = Math.max(watched.findIndex((chat) => chat.chatId === this.#first), 0);
+    return [...watched.slice(first), ...watched.slice(0, first)];
   }
 
   /**
    * @param {Watched} chat
    * @param {AbortSignal} signal
+   * @throws {ApiError} what went wrong, if it may go better later
    */
   async #ask(chat, signal) {
     const chat_id = chat.chatId;
@@ -99,5 +116,19 @@ export class Poller {
       if (error.code === "events_gone") tell({ type: "reset", chat_id });
       else tell({ type: "unsubscribed", chat_id, details: error.code });
     }
+  }
+}
+
+/**
+ * @param {Promise<unknown>} request
+ * @returns {Promise<ApiError | null>} why it failed
+ */
+async function problemOf(request) {
+  try {
+    await request;
+    return null;
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
   }
 }

@@ -3,7 +3,9 @@
 /** @import { Frame, ReadyFrame, SentFrame } from "./types.d.ts" */
 
 const READY_MS = 10_000; // to open and to be signed in
-const PONG_MS = 5_000;
+// The server may be busy with what a chat has missed, and a new socket would make it busier. So there is time:
+const QUIET_PINGS = 2; // times `ping_seconds`, until it is asked whether it is there
+const PONG_MS = 15_000; // and until it is given up
 
 // What the server takes without dropping any, with a margin: bursts of 100 frames, 30 a second.
 const BURST = 80;
@@ -25,6 +27,8 @@ export class LiveSocket {
   #ready = null;
   #isLost = false;
   #heardAt = performance.now();
+  /** When to give up, if nothing is heard before. */
+  #giveUpAt = Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #watch;
   #pacer = new Pacer((frame) => this.#socket.send(frame));
@@ -43,26 +47,23 @@ export class LiveSocket {
     this.#watch = setTimeout(() => this.close(), READY_MS);
   }
 
-  /** What the server said when it let us in; null before. */
-  get ready() {
-    return this.#ready;
-  }
-
   /** @param {SentFrame} frame */
   send(frame) {
-    if (!this.#isLost) this.#pacer.send(JSON.stringify(frame));
+    if (!this.#isLost) this.#pacer.send(frame);
   }
 
-  /** Ask whether anybody is there, and lose the socket when nobody answers: it does not notice by itself. */
-  probe() {
+  /**
+   * Ask whether anybody is there, and lose the socket when nothing at all comes: it does not notice by itself.
+   * @param {number} [patience]  ms
+   */
+  probe(patience = PONG_MS) {
     if (this.#isLost || !this.#ready) return;
-    const askedAt = performance.now();
+    const now = performance.now();
+    this.#giveUpAt = Math.min(this.#giveUpAt, now + patience); // who asks again does not put it off
     this.send({ type: "ping" });
     clearTimeout(this.#watch);
-    this.#watch = setTimeout(() => {
-      if (this.#heardAt < askedAt) this.close();
-      else this.#watchOn();
-    }, PONG_MS);
+    const end = () => (this.#giveUpAt === Infinity ? this.#watchOn() : this.close());
+    this.#watch = setTimeout(end, this.#giveUpAt - now);
   }
 
   /** Close it; the listener hears so at once, whether or not the server ever answers. */
@@ -74,7 +75,7 @@ export class LiveSocket {
   #watchOn() {
     if (!this.#ready) return;
     const heardAt = this.#heardAt;
-    const quiet = this.#ready.ping_seconds * 1000 - (performance.now() - heardAt);
+    const quiet = QUIET_PINGS * this.#ready.ping_seconds * 1000 - (performance.now() - heardAt);
     clearTimeout(this.#watch);
     this.#watch = setTimeout(() => (this.#heardAt === heardAt ? this.probe() : this.#watchOn()), quiet);
   }
@@ -83,6 +84,7 @@ export class LiveSocket {
   #hear(data) {
     if (this.#isLost) return;
     this.#heardAt = performance.now();
+    this.#giveUpAt = Infinity;
     const frame = parse(data);
     if (!frame) return;
     if (frame.type === "ready" && !this.#ready) {
@@ -109,11 +111,14 @@ export class LiveSocket {
   }
 }
 
-/** Sends at once what the server takes, and the rest a little later: what is over its limit it drops. */
+/**
+ * Sends at once what the server takes, and the rest a little later: what is over its limit it drops. Of what
+ * waits the latest counts, of each kind and chat, so that the queue is never longer than what there is to say.
+ */
 class Pacer {
   #send;
-  /** @type {string[]} */
-  #queue = [];
+  /** @type {Map<string, SentFrame>} */
+  #queue = new Map();
   #left = BURST;
   #countedAt = performance.now();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -124,24 +129,45 @@ class Pacer {
     this.#send = send;
   }
 
-  /** @param {string} text */
-  send(text) {
-    this.#queue.push(text);
+  /** @param {SentFrame} frame */
+  send(frame) {
+    this.#queue.set(topic(frame), frame);
     this.#flush();
   }
 
   stop() {
     clearTimeout(this.#timer);
-    this.#queue = [];
+    this.#queue.clear();
   }
 
   #flush() {
     const now = performance.now();
     this.#left = Math.min(BURST, this.#left + ((now - this.#countedAt) / 1000) * FRAMES_A_SECOND);
     this.#countedAt = now;
-    for (; this.#left >= 1 && this.#queue.length > 0; this.#left -= 1) this.#send(this.#queue.shift() ?? "");
+    for (const [key, frame] of this.#queue) {
+      if (this.#left < 1) break;
+      this.#left -= 1;
+      this.#queue.delete(key);
+      this.#send(JSON.stringify(frame));
+    }
     clearTimeout(this.#timer);
-    if (this.#queue.length > 0) this.#timer = setTimeout(() => this.#flush(), 1000 / FRAMES_A_SECOND);
+    if (this.#queue.size > 0) this.#timer = setTimeout(() => this.#flush(), 1000 / FRAMES_A_SECOND);
+  }
+}
+
+/**
+ * What a frame is about: a later one of the same makes it needless.
+ * @param {SentFrame} frame
+ */
+function topic(frame) {
+  switch (frame.type) {
+    case "subscribe":
+    case "unsubscribe":
+      return `subscription ${frame.chat_id}`;
+    case "typing":
+      return `typing ${frame.chat_id}`;
+    default:
+      return frame.type;
   }
 }
 

@@ -24,6 +24,8 @@ export class ChatStore extends Emitter {
   #view = null;
   /** @type {Subscription | null} */
   #subscription = null;
+  /** How often the view was begun anew. */
+  #beginnings = 0;
   #backoff = new Backoff();
   #open = new AbortController();
 
@@ -41,7 +43,7 @@ export class ChatStore extends Emitter {
     this.#outbox = outbox;
     this.chatId = chatId;
     const { signal } = this.#open;
-    const stop = outbox.on("change", (changed) => changed === chatId && this.emit("change", null));
+    const stop = outbox.watch(chatId, () => this.#settle());
     signal.addEventListener("abort", stop);
     void this.#fetch(0);
   }
@@ -69,8 +71,13 @@ export class ChatStore extends Emitter {
     const first = this.#view?.messages[0]?.seq ?? 1;
     if (first <= 1) return false;
     const path = `/api/chats/${this.chatId}/messages?before_seq=${first}`;
-    const page = await this.#api.get(path, this.#open.signal);
-    if (this.#view) this.#view = prepend(this.#view, page.data);
+    const beginnings = this.#beginnings;
+    /** @type {EventFrame[]} */
+    const told = [];
+    const stop = this.on("change", (event) => event && told.push(event));
+    const page = await this.#api.get(path, this.#open.signal).finally(stop);
+    if (this.#beginnings !== beginnings) return this.loadOlder(); // there was more than was told
+    if (this.#view) this.#view = prepend(this.#view, page.data, told);
     this.emit("change", null);
     return page.next_cursor !== null;
   }
@@ -104,10 +111,17 @@ export class ChatStore extends Emitter {
   #begin(view) {
     if (this.#open.signal.aborted) return;
     this.#view = view;
-    for (const message of view.messages) this.#outbox.settle(message);
+    this.#beginnings += 1;
+    this.#outbox.settle(this.chatId, view.messages);
     const { event_seq: afterEvent, epoch } = view;
     if (this.#subscription) this.#subscription.resume(afterEvent, epoch);
     else this.#subscription = this.#live.subscribe(this.chatId, { afterEvent, epoch }, (frame) => this.#hear(frame));
+    this.emit("change", null);
+  }
+
+  /** What is on its way has changed. */
+  #settle() {
+    if (this.#view) this.#outbox.settle(this.chatId, this.#view.messages);
     this.emit("change", null);
   }
 
@@ -120,7 +134,7 @@ export class ChatStore extends Emitter {
     } else if (frame.type === "event" && this.#view) {
       this.#backoff.reset();
       this.#view = apply(this.#view, frame);
-      if (frame.event === "message.created") this.#outbox.settle(frame.data);
+      if (frame.event === "message.created") this.#outbox.settle(this.chatId, [frame.data]);
       this.emit("change", frame);
     }
   }

@@ -4,12 +4,14 @@
 /** @import { EventFrame, Frame, SentFrame } from "./types.d.ts" */
 
 // After these a chat is not subscribed, nor will it be; other errors pass.
-const REFUSALS = new Set(["chat_not_found", "too_many_subscriptions", "invalid_frame"]);
+const REFUSALS = new Set(["chat_not_found", "too_many_subscriptions"]);
 
 /** One chat that is watched. */
 export class Subscription {
   /** The socket has not said yet that it is subscribed: what comes is of an earlier subscription. */
   isAnswered = false;
+  /** It was asked for in vain: ask again. */
+  isRefused = false;
   /** A reset was told: nothing more before `resume`. */
   isWaiting = false;
   #all;
@@ -87,7 +89,7 @@ export class Subscriptions {
   take(subscription) {
     const { chatId, afterEvent, epoch, isWaiting } = subscription;
     if (isWaiting || !this.has(subscription)) return;
-    subscription.isAnswered = false;
+    subscription.isAnswered = subscription.isRefused = false;
     this.#send({
       type: "subscribe",
       chat_id: chatId,
@@ -96,14 +98,24 @@ export class Subscriptions {
     });
   }
 
-  /**
-   * The same for all; for those alone that had no answer, if asked so.
-   * @param {boolean} [isUnansweredOnly]
-   */
-  takeAll(isUnansweredOnly = false) {
-    for (const subscription of this) {
-      if (!isUnansweredOnly || !subscription.isAnswered) this.take(subscription);
-    }
+  /** The same for all. */
+  takeAll() {
+    for (const subscription of this) this.take(subscription);
+  }
+
+  /** The same for those that were refused. */
+  takeRefused() {
+    for (const subscription of this) if (subscription.isRefused) this.take(subscription);
+  }
+
+  /** A frame was lost, nobody knows which: those that have no answer are refused. */
+  doubt() {
+    for (const subscription of this) subscription.isRefused = !subscription.isAnswered;
+  }
+
+  /** Whether any is to be asked for again. */
+  get isAnyRefused() {
+    return [...this].some((subscription) => subscription.isRefused);
   }
 
   /** @param {Subscription} subscription */
@@ -122,11 +134,11 @@ export class Subscriptions {
   hear(frame, epoch) {
     const subscription = this.#byChat.get(frame.chat_id);
     if (!subscription) return null;
-    if (epoch === null) subscription.isAnswered = true;
+    if (epoch === null) this.#answered(subscription);
     switch (frame.type) {
       case "subscribed":
         if (subscription.isWaiting) return null; // by itself, behind a reset
-        subscription.isAnswered = true;
+        this.#answered(subscription);
         subscription.afterEvent ??= frame.event_seq;
         subscription.epoch ??= epoch;
         return subscription;
@@ -137,8 +149,9 @@ export class Subscriptions {
         subscription.isWaiting = true;
         return subscription;
       case "error":
-        if (subscription.isAnswered || !REFUSALS.has(frame.details)) return subscription;
-        this.#byChat.delete(frame.chat_id);
+        if (subscription.isAnswered) return subscription; // of something else, such as typing
+        if (REFUSALS.has(frame.details)) this.#byChat.delete(frame.chat_id);
+        else if (frame.details !== "not_subscribed") subscription.isRefused = true; // that is said of typing only
         return subscription;
       case "unsubscribed":
         if (!subscription.isAnswered || !frame.details) return null; // the answer to `leave`
@@ -155,6 +168,12 @@ export class Subscriptions {
    */
   has(subscription) {
     return this.#byChat.get(subscription.chatId) === subscription;
+  }
+
+  /** @param {Subscription} subscription */
+  #answered(subscription) {
+    subscription.isAnswered = true;
+    subscription.isRefused = false;
   }
 
   /**

@@ -1,8 +1,13 @@
 // The caller's access token: asked for when it is needed, and anew when it was refused or is about to end.
 
+import { within } from "./timing.js";
+
+const FETCH_MS = 20_000;
+
 /**
  * Brings a token. `stale` is the one that is no good any more (refused, or ending), null the first time;
- * null as the answer means: signed out. It may throw when the server cannot be reached.
+ * null as the answer means: signed out. It may throw when the server cannot be reached, and has failed when it
+ * takes over 20 s.
  * @callback FetchToken
  * @param {string | null} stale
  * @returns {string | null | Promise<string | null>}
@@ -28,8 +33,7 @@ export class Tokens {
    */
   async get(stale = null) {
     if (this.#token !== null && this.#token !== stale) return this.#token;
-    this.#fetching ??= Promise.resolve(this.#token)
-      .then(this.#fetch)
+    this.#fetching ??= within(FETCH_MS, Promise.resolve(this.#token).then(this.#fetch))
       .then((token) => (this.#token = token))
       .finally(() => (this.#fetching = null));
     return this.#fetching;

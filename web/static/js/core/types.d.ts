@@ -186,7 +186,8 @@ export interface InboxFrame {
 
 export interface Presence {
   operator_id: string;
-  name: string;
+  /** Null, with status offline: no operator any more. */
+  name: string | null;
   status: "online" | "away" | "offline";
   status_reason: string | null;
   is_connected: boolean;
