@@ -185,6 +185,7 @@ class Chat(Row):
     headline: str | None
     context: dict[str, Any]
     ip_address: str | None
+    event_seq: int
 
 
 class Message(Row):

@@ -203,8 +203,14 @@ def test_only_the_holder_types_to_a_customer(
     chat = holds(operator, customer)
     screen = connected(admin)
     screen.subscribe(chat["id"])
+    his = connected(customer)
+    his.subscribe(chat["id"])
+    for _ in range(2):
+        screen.send(type="typing", chat_id=chat["id"], is_typing=True)
+        assert screen.refusal() == "not_the_holder"
+    assert admin.post(f"/api/admin/chats/{chat['id']}/reassign", operator_id=admin.id).status_code == 200
     screen.send(type="typing", chat_id=chat["id"], is_typing=True)
-    assert screen.refusal() == "not_the_holder"
+    assert his.expect("typing")["sender_type"] == "operator", "what was refused does not count"
 
 
 def test_typing_of_the_holder_counts_as_activity(

@@ -34,7 +34,7 @@ PING_SECONDS = 10
 FRAMES_PER_SECOND, BURST = 30.0, 100.0
 
 # Typing, in seconds: the same again is dropped, a change waits.
-_SAME_AGAIN, _CHANGED_AGAIN = 2.0, 0.2
+_SAME_AGAIN, _CHANGED_AGAIN = 1.5, 0.2
 
 _PONG = encode({"type": "pong"})
 
@@ -322,9 +322,9 @@ class Session:
         if frame.is_typing == typing.is_typing and now - typing.told_at < _SAME_AGAIN:
             return
         time.sleep(max(typing.told_at + _CHANGED_AGAIN - now, 0))  # a change always goes through
-        typing.is_typing, typing.told_at = frame.is_typing, now
         arguments = {"p_chat_id": frame.chat_id, "p_is_typing": frame.is_typing}
         self._live.store.call(self.caller, self.headers, "set_typing", **arguments)
+        typing.is_typing, typing.told_at = frame.is_typing, now  # what was refused is not told
 
     def refuse(self, refusal: ApiError, chat_id: UUID | None = None) -> None:
         """Send an error, of that chat. Also called by the hub, under its lock."""

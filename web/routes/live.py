@@ -31,7 +31,7 @@ _PORTS = {"http": 80, "https": 443}
 @blueprint.get("/ws", websocket=True)
 @operation("Live", status=101, errors=(426, 501), is_public=True)
 def open_socket() -> ResponseReturnValue:
-    """Open a WebSocket; docs/live.md describes what goes over it. The token is its first frame."""
+    """Open a WebSocket without a token, which is the first frame; docs/live.md describes what goes over it."""
     here = live()
     if request.query_string:
         hint = "Open the socket without a query and send the token as its first frame."
