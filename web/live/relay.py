@@ -28,9 +28,6 @@ Reader = psycopg.Connection[tuple[Any, ...]]
 # All in seconds.
 POLL_EVERY = 0.005
 IDLE_POLL_EVERY = 0.02  # when it has been quiet for a while, and is not allowed to sleep
-# A pause is at least so many times as long as the poll before it, up to a limit: where polls take long the processors
-# are scarce, and are left to those who write.
-PAUSE_SHARE, LONGEST_PAUSE = 3, 0.025
 QUIET = 0.1  # without anything for so long: sleep
 BUSY = 0.02  # two rings in less than this: polling costs writers less than ringing
 SWEEP = 2.0
@@ -154,7 +151,6 @@ class Relay:
         while not self._stopping.is_set():
             began = time.monotonic()
             snapshot, has_changed = self._poll(reader, snapshot)
-            took = time.monotonic() - began
             self._mark_ready()
             quiet = 0.0 if has_changed else began - quiet_since
             if quiet > QUIET and self._fall_asleep(reader):
@@ -162,8 +158,9 @@ class Relay:
                 quiet = 0.0
             if quiet == 0.0:
                 quiet_since = time.monotonic()
-            every = POLL_EVERY if quiet < 10 * QUIET else IDLE_POLL_EVERY
-            time.sleep(max(every - took, min(took * PAUSE_SHARE, LONGEST_PAUSE)))
+            # From poll to poll, so that a poll that brought much is followed by the next one sooner.
+            due = began + (POLL_EVERY if quiet < 10 * QUIET else IDLE_POLL_EVERY)
+            time.sleep(max(due - time.monotonic(), 0.001))
         with suppress(psycopg.Error):
             reader.execute("select private.end_relay(%s)", (self._id,))
 
