@@ -188,7 +188,7 @@ async function close() {
 
 // --- Posts -------------------------------------------------------------------------------------------------
 
-const idle = []; // connections
+const idle = []; // connections, used in turn: each would be somebody else's
 const posts = new Map(); // under way, by id
 let turn = 0;
 let finished; // what is done with a post that is stored and delivered to both
@@ -197,7 +197,7 @@ class Post {
   constructor(chat, side) {
     Object.assign(this, { chat_id: chat.id, side, id: randomUUID(), left: 3, sent: performance.now(), arrived: 0 });
     posts.set(this.id, this);
-    const connection = idle.pop() ?? new Connection(address.hostname, Number(address.port));
+    const connection = idle.shift() ?? new Connection(address.hostname, Number(address.port));
     connection.send(protocol.post(this, side), (status, body, free) => {
       if (free) idle.push(free);
       if (status !== 201) return fail(`a post was answered with ${status}: ${body}`);

@@ -178,7 +178,8 @@ comment on function private.tg_note_deleted_person() is 'Tells the relays that a
 revoke execute on function private.tg_note_deleted_person() from public, anon, authenticated, service_role;
 
 -- Events of many chats at once, each for one audience: from its own number on, without looking at who
--- asks. By keys alone: the planner may think the table small when it is not.
+-- asks. By keys alone, which the limits see to: the planner may think the tables small when they are not, and
+-- read a whole one to join it.
 create or replace function private.read_events(p_chat_ids uuid[], p_after bigint[], p_is_staff boolean[], p_limit integer)
 returns table (
   chat_id uuid, is_staff boolean, event_seq bigint, event text, at timestamptz, detail jsonb,
@@ -204,18 +205,18 @@ begin
           case when t.is_staff and e.handled_after_seq is not null
             then jsonb_build_object('handled_after_seq', e.handled_after_seq) else '{}' end
         when e.event = 'message.read' then jsonb_build_object(
-          'reader_type', case when e.person_id = c.real_user_id then 'real' else 'operator' end,
-          'reader_id', case when t.is_staff or e.person_id = c.real_user_id then e.person_id end,
+          'reader_type', case when e.person_id = (c.chat).real_user_id then 'real' else 'operator' end,
+          'reader_id', case when t.is_staff or e.person_id = (c.chat).real_user_id then e.person_id end,
           'seq', e.message_seq
         )
         when t.is_staff then private.event_detail(e)
-        when e.event in ('chat.assigned', 'chat.transferred', 'chat.reassigned') then private.event_face(e, c.fictional_user_id)
+        when e.event in ('chat.assigned', 'chat.transferred', 'chat.reassigned') then private.event_face(e, (c.chat).fictional_user_id)
         else '{}'
       end,
-      case when m.id is null then null when t.is_staff then m else private.for_customer(m) end,
-      case when t.is_staff then c else private.for_customer(c) end
+      case when t.is_staff or m.message is null then m.message else private.for_customer(m.message) end,
+      case when t.is_staff then c.chat else private.for_customer(c.chat) end
     from unnest(p_chat_ids, p_after, p_is_staff) as t (chat_id, after, is_staff)
-    join public.chats c on c.id = t.chat_id
+    cross join lateral (select x from public.chats x where x.id = t.chat_id limit 1) as c (chat)
     cross join lateral (
       -- The customer's numbers are never ahead of the staff's.
       select x.* from private.events x
@@ -223,8 +224,9 @@ begin
       order by x.event_seq
       limit p_limit
     ) e
-    left join public.messages m on m.chat_id = e.chat_id and m.seq = e.message_seq
-      and e.event in ('message.created', 'message.edited', 'message.deleted')
+    left join lateral (
+      select x from public.messages x where x.chat_id = e.chat_id and x.seq = e.message_seq limit 1
+    ) as m (message) on e.event in ('message.created', 'message.edited', 'message.deleted')
     order by t.chat_id, t.is_staff, e.event_seq;
 end
 $$;
