@@ -1,10 +1,15 @@
 """What processes use: CPU seconds and memory of whole families."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psutil
 
 from bench.cluster import connect
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ def cpu(web: psutil.Process, postgres: psutil.Process | None) -> Cpu:
 
 def memory(process: psutil.Process) -> int:
     """Return the resident bytes of a process and all its descendants."""
-    return sum(member.memory_info().rss for member in _family(process))
+    return sum(_of_family(process, lambda member: member.memory_info().rss))
 
 
 def postmaster(url: str) -> psutil.Process | None:
@@ -44,16 +49,20 @@ def postmaster(url: str) -> psutil.Process | None:
 
 def signal(process: psutil.Process, number: int) -> None:
     """Send a signal to a process and all its descendants."""
-    for member in _family(process):
-        member.send_signal(number)
+    _of_family(process, lambda member: member.send_signal(number))
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
     """Sum it up over the family; its members that have ended are in their parent's account."""
-    times = [member.cpu_times() for member in _family(process)]
+    times = _of_family(process, lambda member: member.cpu_times())
     ended = times[0].children_user + times[0].children_system
     return float(sum(each.user + each.system for each in times) + ended)
 
 
-def _family(process: psutil.Process) -> list[psutil.Process]:
-    return [process, *process.children(recursive=True)]
+def _of_family(process: psutil.Process, ask: Callable[[psutil.Process], T]) -> list[T]:
+    """Ask a process and all its descendants, save those that end meanwhile, as Postgres's workers do."""
+    answers = [ask(process)]
+    for member in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            answers.append(ask(member))
+    return answers
