@@ -811,6 +811,6 @@ def test_reading_events_touches_few_pages(crowd: Crowd) -> None:
             for after, page in ((80, 20), (100, 0)):
                 asked = (chats[-count:] * 2, [after] * 2 * count, [True] * count + [False] * count)
                 assert len(connection.execute(READ, asked).fetchall()) == 2 * count * page
-                assert pages(connection, READ, *asked) < count * (14 * page + 30)
+                assert pages(connection, READ, *asked) < count * (10 * page + 30)
         assert len(connection.execute(LIST, (chats[-1], 80)).fetchall()) == 20
-        assert pages(connection, LIST, chats[-1], 80) < 200
+        assert pages(connection, LIST, chats[-1], 80) < 140
