@@ -22,7 +22,7 @@ class Job:
     run: Callable[[Connection[Any]], int]
 
 
-def count(connection: Connection[Any], query: LiteralString) -> int:
+def count(connection: Connection[Any], query: LiteralString, *parameters: object) -> int:
     """Return the one number that `query` answers with, whatever kind of rows the connection makes."""
     with connection.cursor(row_factory=scalar_row) as cursor:
-        return int(cursor.execute(query).fetchone() or 0)
+        return int(cursor.execute(query, parameters or None).fetchone() or 0)

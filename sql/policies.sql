@@ -95,7 +95,7 @@ create policy all_service on public.chats for all to service_role using (true) w
 alter table public.messages enable row level security;
 revoke all on public.messages from anon, authenticated, service_role;
 grant select on public.messages to authenticated;
-grant insert (chat_id, sender_type, content, client_message_id, metadata) on public.messages to authenticated;
+grant insert (chat_id, sender_type, content, client_message_id, metadata, attachments) on public.messages to authenticated;
 grant select, insert, update, delete on public.messages to service_role;
 
 drop policy if exists select_staff on public.messages;
@@ -188,6 +188,47 @@ create policy select_staff on public.chat_history for select to authenticated
 drop policy if exists all_service on public.chat_history;
 create policy all_service on public.chat_history for all to service_role using (true) with check (true);
 
+-- storage.objects, Supabase's or its stand-in's, shared with others' buckets: hence the longer names.
+--
+-- attachments: files of a chat, in the folder of its id. Whoever may write in the chat may put a file there;
+-- until it is sent in a message it is his alone, and he may take it back. Nobody changes one.
+
+drop policy if exists baton_attachments_select on storage.objects;
+create policy baton_attachments_select on storage.objects for select to authenticated
+  using (bucket_id = 'attachments' and private.may_see_file(name, owner_id, user_metadata));
+drop policy if exists baton_attachments_insert on storage.objects;
+create policy baton_attachments_insert on storage.objects for insert to authenticated
+  with check (
+    bucket_id = 'attachments'
+    and owner_id = (select auth.uid())::text
+    and (user_metadata -> 'message_id') is null
+    and private.may_put_file(name)
+  );
+drop policy if exists baton_attachments_delete on storage.objects;
+create policy baton_attachments_delete on storage.objects for delete to authenticated
+  using (
+    bucket_id = 'attachments'
+    and owner_id = (select auth.uid())::text
+    and (user_metadata -> 'message_id') is null
+  );
+
+-- avatars: faces, which everybody sees. An operator has a folder of his own; admins keep all, the personas'
+-- among them.
+
+drop policy if exists baton_avatars_select on storage.objects;
+create policy baton_avatars_select on storage.objects for select to authenticated
+  using (bucket_id = 'avatars');
+drop policy if exists baton_avatars_insert on storage.objects;
+create policy baton_avatars_insert on storage.objects for insert to authenticated
+  with check (bucket_id = 'avatars' and (select private.is_operator()) and private.may_put_avatar(name));
+drop policy if exists baton_avatars_update on storage.objects;
+create policy baton_avatars_update on storage.objects for update to authenticated
+  using (bucket_id = 'avatars' and (select private.is_operator()) and private.may_put_avatar(name))
+  with check (bucket_id = 'avatars' and (select private.is_operator()) and private.may_put_avatar(name));
+drop policy if exists baton_avatars_delete on storage.objects;
+create policy baton_avatars_delete on storage.objects for delete to authenticated
+  using (bucket_id = 'avatars' and (select private.is_operator()) and private.may_put_avatar(name));
+
 -- Views: the rows are those that the tables give the reader
 
 revoke all on public.chat_state_summary, public.assignment_queue, public.operator_assignment_history,
@@ -207,6 +248,7 @@ alter table private.events enable row level security;
 alter table private.epoch enable row level security;
 alter table private.relays enable row level security;
 alter table private.connections enable row level security;
+alter table private.file_removals enable row level security;
 revoke all on private.operator_load, private.gate, private.rate_buckets, private.jobs,
-  private.events, private.epoch, private.relays, private.connections
+  private.events, private.epoch, private.relays, private.connections, private.file_removals
   from anon, authenticated, service_role;

@@ -6,6 +6,12 @@ drop trigger if exists _100_check_value on public.settings;
 create trigger _100_check_value before insert or update on public.settings
   for each row execute function private.tg_settings__check_value();
 
+drop trigger if exists _500_limit_files on public.settings;
+create trigger _500_limit_files after insert or update on public.settings
+  for each row
+  when (new.name = 'file_size_limit')
+  execute function private.tg_settings__limit_files();
+
 -- operators
 
 drop trigger if exists _100_make_hands on public.operators;
@@ -74,6 +80,11 @@ create trigger _600_forget after delete on public.chats
   referencing old table as old_rows
   for each statement execute function private.tg_chats__forget();
 
+drop trigger if exists _650_remove_files on public.chats;
+create trigger _650_remove_files after delete on public.chats
+  referencing old table as old_rows
+  for each statement execute function private.tg_chats__remove_files();
+
 drop trigger if exists _900_refuse_truncate on public.chats;
 create trigger _900_refuse_truncate before truncate on public.chats
   for each statement execute function private.tg_refuse_truncate();
@@ -92,7 +103,7 @@ create trigger _100_prepare before insert on public.messages
   for each row execute function private.tg_messages__prepare();
 
 drop trigger if exists _100_revise on public.messages;
-create trigger _100_revise before update of chat_id, seq, sender_type, sender_id, content, metadata, deleted_at on public.messages
+create trigger _100_revise before update of chat_id, seq, sender_type, sender_id, content, metadata, attachments, deleted_at on public.messages
   for each row execute function private.tg_messages__revise();
 
 drop trigger if exists _100_refuse_delete on public.messages;
@@ -112,6 +123,12 @@ create trigger _300_forgive after update of deleted_at on public.messages
   for each row
   when (old.deleted_at is null and new.deleted_at is not null and new.sender_type = 'real')
   execute function private.tg_messages__forgive();
+
+drop trigger if exists _350_remove_files on public.messages;
+create trigger _350_remove_files after update of deleted_at on public.messages
+  for each row
+  when (old.attachments <> '[]' and new.attachments = '[]')
+  execute function private.tg_messages__remove_files();
 
 drop trigger if exists _400_note_revision on public.messages;
 create trigger _400_note_revision after update of content, deleted_at, metadata on public.messages

@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from web import auth, cli, db, errors, limits, logs, metrics, openapi, payload, security, tokens
+from web import auth, cli, db, errors, files, limits, logs, metrics, openapi, payload, security, tokens
 from web.config import Config
 from web.converters import UuidConverter
 from web.live import process as live
@@ -24,7 +24,7 @@ def create_app(config: Config | None = None) -> Flask:
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies
         )
 
-    for part in (logs, metrics, security, errors, limits, db, tokens, auth, live):
+    for part in (logs, metrics, security, errors, limits, db, tokens, auth, files, live):
         part.init_app(app, config)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -26,6 +26,7 @@ class Config:
     socket_limit: int = 4500
     sockets_per_user: int = 50
     socket_auth_seconds: int = 5
+    scan_command: str = ""
     log_level: str = "INFO"
 
     @classmethod
@@ -64,6 +65,7 @@ class Config:
             socket_limit=number("BATON_SOCKET_LIMIT", 4500),
             sockets_per_user=number("BATON_SOCKETS_PER_USER", 50, lowest=1),
             socket_auth_seconds=number("BATON_SOCKET_AUTH_SECONDS", 5, lowest=1),
+            scan_command=text("BATON_SCAN_COMMAND"),
             log_level=text("BATON_LOG_LEVEL", "INFO").upper(),
         )
 

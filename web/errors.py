@@ -59,6 +59,16 @@ _HTTP_CODES = {
     415: ("unsupported_media_type", "The body must be JSON.", "Send Content-Type: application/json."),
 }
 
+# Supabase Storage has two names for an error: one by which newer clients know it, `code`, and an older one.
+_STORAGE_NAMES = {
+    "NoSuchKey": "not_found",
+    "NoSuchBucket": "Bucket not found",
+    "ResourceAlreadyExists": "Duplicate",
+    "AccessDenied": "Unauthorized",
+    "EntityTooLarge": "Payload too large",
+    "InvalidMimeType": "invalid_mime_type",
+}
+
 
 def init_app(app: Flask, config: Config) -> None:
     """Answer every failure in the form of SPEC section 6, whatever raised it."""
@@ -153,6 +163,11 @@ def _respond(error: ApiError) -> Response:
         body = {"code": error.status, "error_code": error.code, "msg": error.message}
         if request.path.endswith("/token") and error.status == HTTPStatus.BAD_REQUEST:  # and OAuth's
             body |= {"error": "invalid_grant", "error_description": error.message}
+    elif request.path.startswith("/storage/v1/"):
+        name = _STORAGE_NAMES.get(error.code, error.code)
+        body = {"statusCode": str(error.status), "error": name, "code": error.code, "message": error.message}
+        if error.hint:
+            body["hint"] = error.hint
     else:
         body = {
             "code": error.sqlstate,

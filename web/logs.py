@@ -69,10 +69,16 @@ def _finish(response: Response) -> Response:
         logging.DEBUG if request.path in _QUIET else logging.INFO,
         "request",
         method=request.method,
-        path=request.path,
+        path=_path(),
         status=response.status_code,
         duration_ms=round((time.perf_counter() - g.started_at) * 1000, 2),
         role=g.get("role", "none"),
         address=request.remote_addr,
     )
     return response
+
+
+def _path() -> str:
+    """Return the request's path, without what people have called a file."""
+    rule = request.url_rule.rule if request.url_rule else ""
+    return rule if "<path:" in rule else request.path

@@ -55,6 +55,14 @@ class WriteMessage(Input):
     chat_id: UUID
     content: str | None
     client_message_id: UUID
+    attachments: Annotated[list[str], Field(max_length=10)] | SkipJsonSchema[None] = Field(
+        None, description="Paths in the bucket `attachments`, in the chat's folder; with them content may be empty."
+    )
+
+    @property
+    def what(self) -> Literal["message", "attachments"]:
+        """How the SQL function for it is called."""
+        return "message" if self.attachments is None else "attachments"
 
 
 class EditMessage(Input):
@@ -188,6 +196,15 @@ class Chat(Row):
     event_seq: int
 
 
+class Attachment(Row):
+    """A file that a message carries, in the bucket `attachments`."""
+
+    path: str
+    name: str
+    type: str
+    size: int | None
+
+
 class Message(Row):
     """A message. What only staff may see is null for the customer."""
 
@@ -203,6 +220,7 @@ class Message(Row):
     edited_at: AwareDatetime | None
     deleted_at: AwareDatetime | None
     metadata: dict[str, Any]
+    attachments: list[Attachment]
 
 
 class Operator(Row):
@@ -451,3 +469,80 @@ class AuthProblem(Row):
     msg: str
     error: str | None = None
     error_description: str | None = None
+
+
+# Files, in the shapes of Supabase's clients
+
+
+class SignLink(AuthInput):
+    """How long a link to a file is to be good."""
+
+    expiresIn: Annotated[int, Field(ge=1, le=7 * 24 * 3600, description="Seconds.")]  # noqa: N815 - Supabase's name
+
+
+class SignLinks(SignLink):
+    """The same for many files."""
+
+    paths: Annotated[list[str], Field(max_length=1000)]
+
+
+class Removal(AuthInput):
+    """The files to remove."""
+
+    prefixes: Annotated[list[str], Field(max_length=1000, description="Whole names, whatever they are called here.")]
+
+
+class SortBy(AuthInput):
+    """The order of a list of files."""
+
+    column: Literal["name", "updated_at", "created_at", "last_accessed_at"] = "name"
+    order: Literal["asc", "desc"] = "asc"
+
+
+class FileList(AuthInput):
+    """Which files of a folder to list."""
+
+    prefix: Annotated[str, Field(max_length=1024, description="The folder.")] = ""
+    search: Annotated[str, Field(max_length=1024)] = ""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    sortBy: SortBy = SortBy()  # noqa: N815 - Supabase's name
+
+
+class Uploaded(Row):
+    """A file that is kept."""
+
+    Id: UUID
+    Key: str
+
+
+class SignedLink(Row):
+    """Where a file can be read with nothing but this address, which goes on from /storage/v1."""
+
+    signedURL: str  # noqa: N815 - Supabase's name
+
+
+class FileInfo(Row):
+    """What is known of a file."""
+
+    id: UUID
+    name: str
+    bucket_id: str
+    version: str
+    size: int | None
+    content_type: str
+    cache_control: str | None
+    etag: str | None
+    metadata: dict[str, Any]
+    created_at: AwareDatetime
+    last_modified: AwareDatetime
+
+
+class StorageProblem(Row):
+    """An error as Supabase's storage clients read it."""
+
+    statusCode: str  # noqa: N815 - Supabase's name
+    error: str
+    code: str
+    message: str
+    hint: str | None = None

@@ -18,6 +18,7 @@ as $$
     ('chat_not_found', 404, 'There is no such chat.', 'It may also be one that you may not see.'),
     ('operator_not_found', 404, 'There is no such operator.', 'Check the id.'),
     ('message_not_found', 404, 'There is no such message.', 'It may also be deleted, or one that you may not change.'),
+    ('attachment_not_found', 404, 'There is no such file.', 'Upload it into the folder of the chat first; a file is sent once, by whoever uploaded it.'),
     ('fictional_user_not_found', 404, 'There is no such persona.', 'Leave it out, or name an active one.'),
     ('setting_not_found', 404, 'There is no such setting.', 'The table settings lists them.'),
     ('operator_at_capacity', 409, 'The operator has his hands full.', 'Finish or hand back a chat first, or raise the capacity.'),

@@ -4,14 +4,14 @@
 -- against the chat's state and moves the chat. That order lets one statement insert many messages:
 -- each is judged by what those before it did.
 
-create or replace function private.check_content(p_content text)
+create or replace function private.check_content(p_content text, p_may_be_empty boolean default false)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  if p_content is null or p_content = '' then
+  if p_content is null or p_content = '' and not p_may_be_empty then
     perform private.refuse('content_empty');
   elsif octet_length(p_content) > 65536 then
     perform private.refuse('content_too_long');
@@ -19,8 +19,8 @@ begin
 end
 $$;
 
-comment on function private.check_content(text) is 'Refuses content_empty and content_too_long (1 to 65,536 bytes).';
-revoke execute on function private.check_content(text) from public, anon, authenticated, service_role;
+comment on function private.check_content(text, boolean) is 'Refuses content_empty (unless files speak for it) and content_too_long (1 to 65,536 bytes).';
+revoke execute on function private.check_content(text, boolean) from public, anon, authenticated, service_role;
 
 -- Who sends: a signed-in caller speaks for himself; the service may say who it was, and when it does
 -- not, a customer's message is the chat's customer's and an operator's message is the holder's.
@@ -66,7 +66,11 @@ declare
   v_chat public.chats := private.lock_chat(new.chat_id);
 begin
   new.sender_id := private.message_sender(new, v_chat);
-  perform private.check_content(new.content);
+  if new.attachments is distinct from '[]' then
+    new.attachments := private.lock_attachments(new);
+    new.content := coalesce(new.content, '');
+  end if;
+  perform private.check_content(new.content, new.attachments <> '[]');
   -- The counter is written by the AFTER trigger, so that a row that `on conflict do nothing` drops
   -- leaves no gap; the rows of this very statement are found in the table.
   new.seq := greatest(
@@ -91,6 +95,9 @@ security definer
 set search_path = ''
 as $$
 begin
+  if new.attachments <> '[]' then
+    perform private.mark_attachments(new);
+  end if;
   if new.sender_type = 'real' then
     perform private.apply_real_user_message(new);
   elsif new.sender_type = 'operator' then
@@ -283,8 +290,11 @@ begin
   if new.deleted_at is not null and old.deleted_at is null then
     new.content := '';
     new.metadata := '{}';
+    new.attachments := '[]';
+  elsif new.attachments is distinct from old.attachments then
+    perform private.refuse('transition_refused', 'A message keeps its files until it is deleted.');
   elsif new.content is distinct from old.content then
-    perform private.check_content(new.content);
+    perform private.check_content(new.content, new.attachments <> '[]');
     new.edited_at := private.now();
   end if;
   if new.content is distinct from old.content then
@@ -344,7 +354,9 @@ revoke execute on function private.tg_messages__refuse_delete() from public, ano
 
 -- What the sender already sent under this id, when it is the same message; another one is refused.
 -- Compared with what was first written: a retry may come after an edit.
-create or replace function private.find_sent(p_sender_id uuid, p_client_message_id uuid, p_chat_id uuid, p_content text)
+create or replace function private.find_sent(
+  p_sender_id uuid, p_client_message_id uuid, p_chat_id uuid, p_content text, p_attachments text[] default null
+)
 returns public.messages
 language plpgsql
 volatile
@@ -369,7 +381,12 @@ begin
   where r.message_id = v_message.id
   order by r.revision
   limit 1;
-  if coalesce(v_content, v_message.content) is distinct from p_content or v_message.chat_id <> coalesce(p_chat_id, v_message.chat_id) then
+  if coalesce(v_content, v_message.content) is distinct from p_content
+    or v_message.chat_id <> coalesce(p_chat_id, v_message.chat_id)
+    -- A deleted message has lost its files.
+    or v_message.deleted_at is null
+      and array(select a ->> 'path' from jsonb_array_elements(v_message.attachments) a) <> coalesce(p_attachments, '{}')
+  then
     perform private.refuse('client_message_id_reused');
   end if;
   perform set_config('response.status', '200', true);
@@ -377,12 +394,15 @@ begin
 end
 $$;
 
-comment on function private.find_sent(uuid, uuid, uuid, text) is 'The message that this sender sent under this client_message_id, or null; refuses client_message_id_reused. Found, it sets response.status to 200.';
-revoke execute on function private.find_sent(uuid, uuid, uuid, text) from public, anon, authenticated, service_role;
+comment on function private.find_sent(uuid, uuid, uuid, text, text[]) is 'The message that this sender sent under this client_message_id, or null; refuses client_message_id_reused. Found, it sets response.status to 200.';
+revoke execute on function private.find_sent(uuid, uuid, uuid, text, text[]) from public, anon, authenticated, service_role;
 
 -- The trigger locks the chat and does the rest. Whether it was sent before, the unique index decides, also
 -- when a retry runs beside the first try: the loser finds the winner's message.
-create or replace function private.send_message(p_chat_id uuid, p_sender_type text, p_sender_id uuid, p_content text, p_client_message_id uuid)
+create or replace function private.send_message(
+  p_chat_id uuid, p_sender_type text, p_sender_id uuid, p_content text, p_client_message_id uuid,
+  p_attachments text[] default null
+)
 returns public.messages
 language plpgsql
 volatile
@@ -390,20 +410,21 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_content text := case when cardinality(p_attachments) > 0 then coalesce(p_content, '') else p_content end;
   v_message public.messages;
 begin
   -- A reply ends the hold, so its retry would be refused for the state: looked for first. A customer's
   -- is never refused for it.
   if p_sender_type <> 'real' then
-    v_message := private.find_sent(p_sender_id, p_client_message_id, p_chat_id, p_content);
+    v_message := private.find_sent(p_sender_id, p_client_message_id, p_chat_id, v_content, p_attachments);
   end if;
   if v_message.id is null then
-    insert into public.messages (chat_id, sender_type, sender_id, content, client_message_id)
-    values (p_chat_id, p_sender_type, p_sender_id, p_content, p_client_message_id)
+    insert into public.messages (chat_id, sender_type, sender_id, content, client_message_id, attachments)
+    values (p_chat_id, p_sender_type, p_sender_id, v_content, p_client_message_id, to_jsonb(coalesce(p_attachments, '{}')))
     on conflict (sender_id, client_message_id) where client_message_id is not null do nothing
     returning * into v_message;
     if v_message.id is null then
-      v_message := private.find_sent(p_sender_id, p_client_message_id, p_chat_id, p_content);
+      v_message := private.find_sent(p_sender_id, p_client_message_id, p_chat_id, v_content, p_attachments);
       perform private.touch_waiting(p_chat_id);
     end if;
   end if;
@@ -411,10 +432,10 @@ begin
 end
 $$;
 
-comment on function private.send_message(uuid, text, uuid, text, uuid) is 'Writes the message, or returns the one sent before under the same id.';
-revoke execute on function private.send_message(uuid, text, uuid, text, uuid) from public, anon, authenticated, service_role;
+comment on function private.send_message(uuid, text, uuid, text, uuid, text[]) is 'Writes the message, or returns the one sent before under the same id.';
+revoke execute on function private.send_message(uuid, text, uuid, text, uuid, text[]) from public, anon, authenticated, service_role;
 
-create or replace function private.send_real_user_message(p_chat_id uuid, p_content text, p_client_message_id uuid)
+create or replace function private.send_real_user_message(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[] default null)
 returns public.messages
 language plpgsql
 volatile
@@ -422,12 +443,12 @@ security definer
 set search_path = ''
 as $$
 begin
-  return private.masked(private.send_message(p_chat_id, 'real', private.require_person(), p_content, p_client_message_id));
+  return private.masked(private.send_message(p_chat_id, 'real', private.require_person(), p_content, p_client_message_id, p_attachments));
 end
 $$;
 
-revoke execute on function private.send_real_user_message(uuid, text, uuid) from public, anon;
-grant execute on function private.send_real_user_message(uuid, text, uuid) to authenticated, service_role;
+revoke execute on function private.send_real_user_message(uuid, text, uuid, text[]) from public, anon;
+grant execute on function private.send_real_user_message(uuid, text, uuid, text[]) to authenticated, service_role;
 
 create or replace function public.send_real_user_message(p_chat_id uuid, p_content text, p_client_message_id uuid)
 returns public.messages
@@ -441,7 +462,20 @@ comment on function public.send_real_user_message(uuid, text, uuid) is 'The cust
 revoke execute on function public.send_real_user_message(uuid, text, uuid) from public, anon;
 grant execute on function public.send_real_user_message(uuid, text, uuid) to authenticated, service_role;
 
-create or replace function private.send_operator_message(p_chat_id uuid, p_content text, p_client_message_id uuid)
+-- A function of its own, so that the one without files keeps the arguments that others rely on.
+create or replace function public.send_real_user_attachments(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[])
+returns public.messages
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$ select private.send_real_user_message(p_chat_id, p_content, p_client_message_id, p_attachments) $$;
+
+comment on function public.send_real_user_attachments(uuid, text, uuid, text[]) is 'The customer writes with files: p_attachments are 1 to 10 paths of files that he has uploaded into the chat''s folder of the bucket attachments and not sent yet; p_content may be empty. Returns the message. Refuses what send_real_user_message does, and attachment_not_found, invalid_argument.';
+revoke execute on function public.send_real_user_attachments(uuid, text, uuid, text[]) from public, anon;
+grant execute on function public.send_real_user_attachments(uuid, text, uuid, text[]) to authenticated, service_role;
+
+create or replace function private.send_operator_message(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[] default null)
 returns public.messages
 language plpgsql
 volatile
@@ -449,12 +483,12 @@ security definer
 set search_path = ''
 as $$
 begin
-  return private.send_message(p_chat_id, 'operator', private.require_operator(), p_content, p_client_message_id);
+  return private.send_message(p_chat_id, 'operator', private.require_operator(), p_content, p_client_message_id, p_attachments);
 end
 $$;
 
-revoke execute on function private.send_operator_message(uuid, text, uuid) from public, anon;
-grant execute on function private.send_operator_message(uuid, text, uuid) to authenticated, service_role;
+revoke execute on function private.send_operator_message(uuid, text, uuid, text[]) from public, anon;
+grant execute on function private.send_operator_message(uuid, text, uuid, text[]) to authenticated, service_role;
 
 create or replace function public.send_operator_message(p_chat_id uuid, p_content text, p_client_message_id uuid)
 returns public.messages
@@ -467,6 +501,19 @@ as $$ select private.send_operator_message(p_chat_id, p_content, p_client_messag
 comment on function public.send_operator_message(uuid, text, uuid) is 'The holder replies (1 to 65,536 bytes); returns the message. In turn handling his hold ends. Refuses: not_signed_in, not_allowed, operator_inactive, chat_not_found, chat_not_assigned, chat_completed, not_the_holder, content_empty, content_too_long, client_message_id_reused.';
 revoke execute on function public.send_operator_message(uuid, text, uuid) from public, anon;
 grant execute on function public.send_operator_message(uuid, text, uuid) to authenticated, service_role;
+
+-- A function of its own, so that the one without files keeps the arguments that others rely on.
+create or replace function public.send_operator_attachments(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[])
+returns public.messages
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$ select private.send_operator_message(p_chat_id, p_content, p_client_message_id, p_attachments) $$;
+
+comment on function public.send_operator_attachments(uuid, text, uuid, text[]) is 'The holder replies with files: p_attachments are 1 to 10 paths of files that he has uploaded into the chat''s folder of the bucket attachments and not sent yet; p_content may be empty. Returns the message. Refuses what send_operator_message does, and attachment_not_found, invalid_argument.';
+revoke execute on function public.send_operator_attachments(uuid, text, uuid, text[]) from public, anon;
+grant execute on function public.send_operator_attachments(uuid, text, uuid, text[]) to authenticated, service_role;
 
 -- The address that the web layer, or PostgREST, says the request came from.
 create or replace function private.client_address()
@@ -601,7 +648,6 @@ as $$
 declare
   v_message public.messages := private.lock_own_message(p_message_id);
 begin
-  perform private.check_content(p_content);
   update public.messages m set content = p_content where m.id = v_message.id returning m.* into v_message;
   perform private.touch_waiting(v_message.chat_id);
   return private.masked(v_message);

@@ -1,4 +1,4 @@
--- Stand-in for Supabase on a plain Postgres, 1 of 3: the roles that callers run as.
+-- Stand-in for Supabase on a plain Postgres, 1 of 5: the roles that callers run as.
 --
 -- This folder is applied only where schema auth is absent or ours (web/loader.py), never on Supabase.
 -- It is re-runnable, and is run again by every load that has something to do.

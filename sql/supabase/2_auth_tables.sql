@@ -1,4 +1,4 @@
--- Stand-in for Supabase on a plain Postgres, 2 of 3: who can sign in, and who is.
+-- Stand-in for Supabase on a plain Postgres, 2 of 5: who can sign in, and who is.
 --
 -- The tables have the columns of Supabase's that Baton uses. Nobody but the functions in the next
 -- file reads or writes them. Changes are made with `add column if not exists`.

@@ -1,4 +1,4 @@
--- Stand-in for Supabase on a plain Postgres, 3 of 3: who is calling, and the login.
+-- Stand-in for Supabase on a plain Postgres, 3 of 5: who is calling, and the login.
 --
 -- auth.uid(), auth.role() and auth.jwt() are Supabase's; the rest is for the web's embedded login,
 -- which calls it as service_role. On Supabase the login is Supabase's own.

@@ -36,6 +36,8 @@ TABLES = (
     "public.chat_history",
     "private.operator_load",
     "private.events",
+    "private.file_removals",
+    "storage.objects",
 )
 
 
@@ -272,6 +274,34 @@ class World:
         """Complete a chat, by plain SQL."""
         self.owner.does("update chats set chat_state = 'completed', assigned_operator_id = null where id = %s", chat)
 
+    # Files
+
+    def brings(self, person: Caller, chat: UUID, file: str = "a.png", size: int = 10, **user_metadata: object) -> str:
+        """Enter a file, as somebody who may; return its path. There are no bytes: that is the web's part."""
+        path = f"{chat}/{file}"
+        person.rows(
+            "select storage.put_object('attachments', %s, '', %s, %s, false)",
+            path,
+            Jsonb({"mimetype": "image/png", "size": size}),
+            Jsonb(user_metadata),
+        )
+        return path
+
+    def sends(self, person: Caller, chat: UUID, *paths: str, content: str | None = "look") -> DictRow:
+        """Send files as the chat's customer or its holder; return the message."""
+        side = "real_user" if isinstance(person, Customer) else "operator"
+        return person.call(
+            f"send_{side}_attachments",
+            p_chat_id=chat,
+            p_content=content,
+            p_client_message_id=uuid4(),
+            p_attachments=list(paths),
+        )
+
+    def files(self, person: Caller) -> set[str]:
+        """Return the paths of all files that somebody sees."""
+        return {row["name"] for row in person.rows("select name from storage.objects")}
+
     # What there is
 
     def get(self, chat: UUID) -> DictRow:
@@ -379,7 +409,8 @@ class World:
             connection.execute("delete from real_users where true")
             connection.execute("delete from operators where true")
             connection.execute("delete from fictional_users where true")
-            for table in ("rate_buckets", "events", "connections"):
+            connection.execute("delete from storage.objects where true")
+            for table in ("rate_buckets", "events", "connections", "file_removals"):
                 connection.execute(SQL("delete from private.{} where true").format(Identifier(table)))
             connection.execute("delete from private.jobs where true")
             for setting in settings:

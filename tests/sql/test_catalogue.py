@@ -22,6 +22,14 @@ FUNCTIONS = {
     ),
     "send_real_user_message": ("p_chat_id uuid, p_content text, p_client_message_id uuid", "messages"),
     "send_operator_message": ("p_chat_id uuid, p_content text, p_client_message_id uuid", "messages"),
+    "send_real_user_attachments": (
+        "p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[]",
+        "messages",
+    ),
+    "send_operator_attachments": (
+        "p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[]",
+        "messages",
+    ),
     "edit_message": ("p_message_id uuid, p_content text", "messages"),
     "delete_message": ("p_message_id uuid", "messages"),
     "mark_read": ("p_chat_id uuid, p_seq bigint", "void"),

@@ -1,16 +1,11 @@
 """Password hashes: argon2id, in a thread of its own, the same time for a wrong email as for a wrong password."""
 
-from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
 
-import gevent
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from gevent import monkey
-from gevent.threadpool import ThreadPool
 
-T = TypeVar("T")
+from web.aside import aside
 
 LONGEST = 1024  # bytes; hashing a megabyte would be a way to keep the server busy
 
@@ -20,7 +15,7 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 def hash_password(password: str) -> str:
     """Return the argon2id hash of a password, with its parameters and salt."""
-    return _aside(lambda: _hasher.hash(password))
+    return aside(lambda: _hasher.hash(password))
 
 
 def is_right(password: str, encrypted: str | None) -> bool:
@@ -34,22 +29,9 @@ def is_right(password: str, encrypted: str | None) -> bool:
         except (VerificationError, InvalidHashError):
             return False
 
-    return _aside(verify)
+    return aside(verify)
 
 
 @cache
 def _nobody() -> str:
     return _hasher.hash("nobody has this password")
-
-
-@cache
-def _threads() -> ThreadPool:
-    return ThreadPool(2)
-
-
-def _aside(work: Callable[[], T]) -> T:
-    """Hash outside the event loop: 20 ms of computing would hold up every other request and socket."""
-    if monkey.is_module_patched("socket") and gevent.get_hub().loop is not None:
-        result: T = _threads().apply(work)
-        return result
-    return work()

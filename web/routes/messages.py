@@ -17,7 +17,7 @@ blueprint = Blueprint("messages", __name__, url_prefix="/api/messages")
 @operation("Messages", Message, status=(200, 201))
 def send_real_user_message(json: WriteMessage) -> ResponseReturnValue:
     """Write as the customer of the chat; 200 when the message was there already."""
-    return created(call("send_real_user_message", **json.arguments()))
+    return created(call(f"send_real_user_{json.what}", **json.arguments()))
 
 
 @blueprint.patch("/<uuid:message_id>")

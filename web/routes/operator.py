@@ -50,7 +50,7 @@ def take_chat(json: ChatRef) -> ResponseReturnValue:
 @operation("Operators", Message, status=(200, 201))
 def send_operator_message(json: WriteMessage) -> ResponseReturnValue:
     """Reply as the holder of the chat; 200 when the reply was there already."""
-    return created(call("send_operator_message", **json.arguments()))
+    return created(call(f"send_operator_{json.what}", **json.arguments()))
 
 
 @blueprint.post("/activity")

@@ -46,6 +46,17 @@ export interface Message {
   edited_at: string | null;
   deleted_at: string | null;
   metadata: Record<string, unknown>;
+  attachments: Attachment[];
+}
+
+/** A file that a message carries: in the bucket `attachments` under /storage/v1. */
+export interface Attachment {
+  path: string;
+  /** Its name for people. */
+  name: string;
+  type: string;
+  /** In bytes. */
+  size: number | null;
 }
 
 export interface ReadMark {

@@ -1,0 +1,64 @@
+"""Files. The routes know the interface in store.py; who keeps the bytes is behind it."""
+
+from flask import Flask, current_app
+
+from web.config import Config
+from web.db import database
+from web.errors import ApiError
+from web.files.folder import FolderFiles
+from web.files.links import Links
+from web.files.store import Bucket, FileRow, Files
+from web.tokens import SERVICE, Caller
+
+# The columns by name: on Supabase the tables have more.
+_BUCKET = """
+select id, public, coalesce(file_size_limit, 52428800) as file_size_limit, allowed_mime_types
+from storage.buckets
+where id = %(id)s
+"""
+_FIND = """
+select id, bucket_id, name, version, created_at, updated_at,
+  coalesce(metadata, '{}') as metadata, coalesce(user_metadata, '{}') as user_metadata,
+  private.file_label(name, user_metadata) as label
+from storage.objects
+where bucket_id = %(bucket_id)s and name collate "C" = %(name)s
+"""
+
+
+def files_of(config: Config) -> Files:
+    """Return the keeper of files of these settings."""
+    return FolderFiles(config.data_dir.resolve() / "files")
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Choose who keeps the files."""
+    app.extensions["baton_files"] = files_of(config)
+    app.extensions["baton_links"] = Links(config)
+
+
+def files() -> Files:
+    """Return the keeper of files of the current app."""
+    found: Files = current_app.extensions["baton_files"]
+    return found
+
+
+def links() -> Links:
+    """Return what signs links to files in the current app."""
+    found: Links = current_app.extensions["baton_links"]
+    return found
+
+
+def find_bucket(bucket_id: str) -> Bucket:
+    """Return a bucket; raises ApiError NoSuchBucket."""
+    rows = database().ask(SERVICE, _BUCKET, {"id": bucket_id}).dicts()
+    if not rows:
+        raise ApiError(404, "NoSuchBucket", "Bucket not found")
+    return Bucket(**rows[0])
+
+
+def find_file(caller: Caller, bucket_id: str, name: str) -> FileRow:
+    """Return what is known of a file that `caller` may see; raises ApiError NoSuchKey."""
+    rows = database().ask(caller, _FIND, {"bucket_id": bucket_id, "name": name}).dicts()
+    if not rows:
+        raise ApiError(404, "NoSuchKey", "Object not found")
+    return FileRow(**rows[0])
