@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections.abc import Callable
 
 import httpx
 import structlog
@@ -24,19 +25,19 @@ class ProjectKeys:
     While it does not answer, the keys known before stay good: its tokens outlive it by an hour at most.
     """
 
-    def __init__(self, project_url: str) -> None:
+    def __init__(self, project_url: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Remember the address; nothing is asked before the first token."""
         self.generation = 0  # another one whenever the keys have changed
         self._address = f"{project_url}/auth/v1/.well-known/jwks.json"
+        self._clock = clock
         self._keys: list[Key] = []
         self._asked_at = self._answered_at = -math.inf
         self._lock = threading.Lock()
 
     def freshen(self) -> None:
         """Ask again when what is known is old; meanwhile others go on with it."""
-        if self._answered_at + LIFETIME < time.monotonic() and self._answered_at > -math.inf and self._may_ask():
-            if not self._lock.acquire(blocking=False):
-                return
+        is_old = -math.inf < self._answered_at < self._clock() - LIFETIME
+        if is_old and self._may_ask() and self._lock.acquire(blocking=False):
             try:
                 self._ask()
             finally:
@@ -64,7 +65,7 @@ class ProjectKeys:
         return [key for key in self._keys if key.suits(algorithm, kid)]
 
     def _may_ask(self) -> bool:
-        return self._asked_at + PAUSE <= time.monotonic()
+        return self._asked_at + PAUSE <= self._clock()
 
     def _ask(self) -> None:
         """Ask, under the lock."""
@@ -73,10 +74,10 @@ class ProjectKeys:
             answer.raise_for_status()
             keys = read_key_set(answer.json())
         except (httpx.HTTPError, ValueError) as error:
-            self._asked_at = time.monotonic()
+            self._asked_at = self._clock()
             log.warning("project_keys_unavailable", address=self._address, error=repr(error))
             return
-        self._asked_at = self._answered_at = time.monotonic()
+        self._asked_at = self._answered_at = self._clock()
         if keys != self._keys:
             self._keys, self.generation = keys, self.generation + 1
 
