@@ -249,4 +249,3 @@ def test_without_the_secret_it_is_off_and_says_so(baton: Baton) -> None:
         answer = exchange(baton, text)
         assert refuses(answer, 400, "provider_disabled")
         assert "BATON_IDENTITY_SECRET" in answer.json()["msg"]
-
