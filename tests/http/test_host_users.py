@@ -1,8 +1,13 @@
 """setUser: the host page's backend signs who its user is, and he is signed in here as the same person each time."""
 
+import json
+import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +18,8 @@ import pytest
 from tests.http.conftest import Person, check_answer
 from tests.http.test_login import refuses, sign_in
 from tests.keys import encoded, token
-from tests.servers import Baton, Server, running_baton
+from tests.node import NODE
+from tests.servers import ROOT, Baton, Server, running_baton
 
 SECRET = "the secret that the host's backend signs with"
 
@@ -249,3 +255,27 @@ def test_without_the_secret_it_is_off_and_says_so(baton: Baton) -> None:
         answer = exchange(baton, text)
         assert refuses(answer, 400, "provider_disabled")
         assert "BATON_IDENTITY_SECRET" in answer.json()["msg"]
+
+
+def example(language: str) -> str:
+    """Return the example of docs/auth.md in this language."""
+    page = (ROOT / "docs" / "auth.md").read_text()
+    (found,) = re.findall(rf"```{language}\n(.*?baton_?token.*?)```", page, re.DOTALL | re.IGNORECASE)
+    code: str = found
+    return code
+
+
+def test_the_examples_of_the_page_sign_good_tokens(shop: Baton, tmp_path: Path) -> None:
+    subject = uuid4().hex
+    names: dict[str, Any] = {"BATON_IDENTITY_SECRET": SECRET}
+    exec(example("python"), names)  # noqa: S102 - our own page
+    user = SimpleNamespace(id=subject, name="Kim", email="kim@shop.example")
+    first = session_of(exchange(shop, names["baton_token"](user)))
+
+    script = tmp_path / "sign.mjs"
+    call = f"console.log(batonToken({json.dumps({'id': subject, 'name': 'Kim Lee'})}))"
+    script.write_text(example("js") + call)
+    text = subprocess.check_output([NODE, script], env={"BATON_IDENTITY_SECRET": SECRET}, text=True)
+    second = session_of(exchange(shop, text.strip()))
+    assert second["user"]["id"] == first["user"]["id"]
+    assert second["user"]["user_metadata"] == {"name": "Kim Lee"}
