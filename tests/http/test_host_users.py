@@ -15,13 +15,14 @@ import httpx
 import jwt
 import pytest
 
-from tests.http.conftest import Person, check_answer
+from tests.http.conftest import PASSWORD, Person, check_answer
 from tests.http.test_login import refuses, sign_in
 from tests.keys import encoded, token
 from tests.node import NODE
 from tests.servers import ROOT, Baton, Server, running_baton
+from web.auth.passwords import hash_password
 
-SECRET = "the secret that the host's backend signs with"
+SECRET = "the secret that the host's backend signs with, long enough for each algorithm"
 
 Sign = Callable[..., str]
 
@@ -123,6 +124,15 @@ def test_who_has_a_name_already_becomes_nobody_else(shop: Baton) -> None:
     assert sam["user"]["id"] != kim["user"]["id"]
 
 
+def test_an_account_with_a_password_becomes_nobody_else(shop: Baton) -> None:
+    shop.database.rows("select auth.create_user('pat@b.c', %s, false)", hash_password(PASSWORD))
+    pat = session_of(sign_in(shop, email="pat@b.c", password=PASSWORD))
+    kim = session_of(exchange(shop, identity(name="Kim"), pat["access_token"]))
+    assert kim["user"]["id"] != pat["user"]["id"]
+    again = session_of(sign_in(shop, email="pat@b.c", password=PASSWORD))
+    assert again["user"]["user_metadata"] == {}
+
+
 def test_an_operator_is_reached_by_no_token(shop: Baton) -> None:
     shop.database.rows("select auth.create_user('a@b.c', 'hash', false)")
     user_id = shop.database.value("select id from auth.users where email = 'a@b.c'")
@@ -195,7 +205,7 @@ ODD: dict[str, Callable[[], object]] = {
     "a long email": lambda: identity(email="x" * 321),
     "no algorithm": lambda: f"{encoded({'alg': 'none'})}.{identity().split('.')[1]}.",
     "another algorithm": lambda: jwt.encode(
-        {"aud": "baton", "sub": "1", "iat": now(0), "exp": now(60), "jti": "x"}, SECRET * 2, "HS512"
+        {"aud": "baton", "sub": "1", "iat": now(0), "exp": now(60), "jti": "x"}, SECRET, "HS512"
     ),
     "nonsense": lambda: "x.y.z",
     "no text": lambda: 5,

@@ -22,6 +22,7 @@ from web import project_keys
 from web.errors import ApiError
 from web.keys import published, read_key_files
 from web.project_keys import ProjectKeys
+from web.tokens import Tokens
 
 SECRET = "the secret of the project, which nobody else knows"
 
@@ -219,6 +220,18 @@ def test_old_keys_are_looked_at_again_and_one_that_is_gone_is_gone(
     assert project.generation != generation  # what it has signed is not remembered any more
     project.freshen()
     assert publisher.asked == 2
+
+
+def test_what_a_key_has_signed_ends_with_it(publisher: Publisher, clock: Clock, keys: list[KeyFile]) -> None:
+    tokens = Tokens("", project=ProjectKeys(publisher.url, clock))
+    publisher.publish(*keys)
+    text = keys[0].sign(claims())
+    assert tokens.check(text).role == "authenticated"
+    publisher.publish(keys[1])
+    clock.now += project_keys.LIFETIME + 1
+    with pytest.raises(ApiError) as refusal:
+        tokens.check(text)
+    assert (refusal.value.status, refusal.value.code) == (401, "token_invalid")
 
 
 @pytest.mark.parametrize(
