@@ -267,7 +267,7 @@ def test_a_new_password_ends_the_other_sessions(baton: Baton, account: str) -> N
         ({"email": "eve@baton.example"}, "validation_failed"),
         ({"phone": "1"}, "validation_failed"),
     ],
-    ids=str,
+    ids=range(6),
 )
 def test_an_odd_change_of_oneself_changes_nothing(
     baton: Baton, account: str, body: dict[str, object], code: str

@@ -56,7 +56,7 @@ def get_user() -> ResponseReturnValue:
 
 
 @blueprint.put("/user")
-@limiter.limit("60/minute")
+@limiter.limit("300/minute")
 @operation("Login", User, problem=AuthProblem, errors=(422,))
 def update_user(json: UpdateUser) -> ResponseReturnValue:
     """Change what one says of oneself (`data`), or the password, which ends one's other sessions."""
