@@ -249,6 +249,9 @@ alter table private.epoch enable row level security;
 alter table private.relays enable row level security;
 alter table private.connections enable row level security;
 alter table private.file_removals enable row level security;
+alter table private.host_users enable row level security;
+alter table private.host_nonces enable row level security;
 revoke all on private.operator_load, private.gate, private.rate_buckets, private.jobs,
-  private.events, private.epoch, private.relays, private.connections, private.file_removals
+  private.events, private.epoch, private.relays, private.connections, private.file_removals,
+  private.host_users, private.host_nonces
   from anon, authenticated, service_role;

@@ -251,9 +251,9 @@ class Baton:
 @contextmanager
 def running_baton(server: Server, processes: int = 1, **environment: str) -> Iterator[Baton]:
     """Run gunicorn, as `make run` does, on a new database; `environment` is added to its own."""
-    secret = "a secret of the tests, long enough for HS256"
+    secret = environment.get("SUPABASE_JWT_SECRET", "a secret of the tests, long enough for HS256")
     with server.loaded_database() as database, tempfile.TemporaryDirectory(prefix="baton-test-") as folder:
-        port = free_port()
+        port = int(environment.get("PORT") or free_port())
         base_url = f"http://127.0.0.1:{port}"
         log = Path(folder) / "log"
         process = subprocess.Popen(

@@ -145,6 +145,8 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         ({"DATABASE_URL": "nonsense secret"}, "DATABASE_URL is not of the form"),
         ({"HOST": "192.0.2.1"}, "cannot listen on 192.0.2.1"),
         ({"PORT": "eighty"}, "PORT must be a whole number"),
+        ({"BATON_IDENTITY_SECRET": "a short secret"}, "BATON_IDENTITY_SECRET must have at least 32 bytes"),
+        ({"BATON_JWT_KEY_FILE": "/nowhere/key.pem"}, "BATON_JWT_KEY_FILE: /nowhere/key.pem cannot be read"),
     ],
 )
 def test_what_a_person_can_put_right_is_one_line(tmp_path: Path, environment: dict[str, str], message: str) -> None:

@@ -109,6 +109,59 @@ def test_signing_out_ends_one_session_or_all_but_one(service: Connection[dict[st
     assert [is_live(service, each) for each in (first, *others)] == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("select 1", "refresh_token_already_used"),
+        ("update auth.refresh_tokens set created_at = now() - interval '31 days', revoked = false", "session_expired"),
+        ("update auth.users set banned_until = now() + interval '1 day' where true", "user_banned"),
+        ("delete from auth.users where true", "refresh_token_not_found"),
+    ],
+)
+def test_why_a_token_was_not_exchanged_is_said_afterwards(
+    database: Database, service: Connection[dict[str, Any]], change: str, problem: str
+) -> None:
+    sign_in(service)
+    service.execute(ROTATE, ("one", "two"))
+    database.rows("update auth.refresh_tokens set used_at = used_at - interval '11 seconds' where token_hash = 'one'")
+    assert service.execute(ROTATE, ("one", "stolen")).fetchall() == []
+    database.rows(change)
+    row = service.execute("select auth.refresh_token_problem('one') as problem").fetchone()
+    assert row == {"problem": problem}
+
+
+def test_a_user_changes_what_he_says_of_himself_key_by_key(service: Connection[dict[str, Any]]) -> None:
+    user_id, session_id = sign_in(service)
+    update = "select encrypted_password, raw_user_meta_data as said from auth.update_user(%s, %s, %s, %s)"
+    first = service.execute(update, (user_id, '{"a": 1, "b": {"c": null}}', None, session_id)).fetchall()
+    assert first == [{"encrypted_password": "hash", "said": {"a": 1, "b": {"c": None}}}]
+    second = service.execute(update, (user_id, '{"a": null, "d": 2}', None, session_id)).fetchall()
+    assert second == [{"encrypted_password": "hash", "said": {"b": {"c": None}, "d": 2}}]
+    assert is_live(service, session_id)
+    assert service.execute(update, (UUID(int=0), "{}", None, None)).fetchall() == []
+
+
+def test_a_new_password_ends_the_other_sessions(service: Connection[dict[str, Any]]) -> None:
+    user_id, mine = sign_in(service)
+    row = service.execute("select auth.start_session(%s, 'other') as id", (user_id,)).fetchone()
+    assert row
+    changed = service.execute(
+        "select encrypted_password from auth.update_user(%s, null, 'new hash', %s)", (user_id, mine)
+    ).fetchall()
+    assert changed == [{"encrypted_password": "new hash"}]
+    assert [is_live(service, each) for each in (mine, row["id"])] == [True, False]
+
+
+def test_the_hosts_user_is_no_longer_anonymous(service: Connection[dict[str, Any]]) -> None:
+    visitor = service.execute('select id from auth.create_user(null, null, true, \'{"page": "/"}\')').fetchone()
+    assert visitor
+    keep = "select is_anonymous, raw_user_meta_data as said from auth.keep_host_user(%s, %s)"
+    for user_id, said in ((visitor["id"], {"page": "/", "name": "Kim"}), (UUID(int=1), {"name": "Kim"})):
+        for _ in range(2):
+            kept = service.execute(keep, (user_id, '{"name": "Kim"}')).fetchall()
+            assert kept == [{"is_anonymous": False, "said": said}]
+
+
 def test_clean_up_removes_what_can_no_longer_be_used(database: Database, service: Connection[dict[str, Any]]) -> None:
     _, dead = sign_in(service, "old@example.org", "old")
     _, alive = sign_in(service)
@@ -130,7 +183,7 @@ def test_nobody_but_the_service_reaches_the_login(database: Database, role: str)
         where p.pronamespace = 'auth'::regnamespace and p.proname not in ('uid', 'jwt', 'role')
         """
     )
-    assert len(functions) >= 9
+    assert len(functions) >= 12
     for function in functions:
         allowed = database.value("select has_function_privilege(%s, %s, 'execute')", role, function["signature"])
         assert not allowed, function["signature"]

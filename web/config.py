@@ -4,6 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+_SHORTEST_IDENTITY_SECRET = 32  # bytes: as long as what HS256 makes of it
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,12 @@ class Config:
     port: int = 8000
     data_dir: Path = Path(".data")
     jwt_secret: str = field(default="", repr=False)
+    jwt_secret_previous: str = field(default="", repr=False)
+    jwt_key_files: tuple[Path, ...] = ()
+    identity_secret: str = field(default="", repr=False)
+    supabase_url: str = ""
+    supabase_anon_key: str = field(default="", repr=False)
+    supabase_service_role_key: str = field(default="", repr=False)
     demo: bool = False
     allowed_origins: tuple[str, ...] = ()
     address_limit: str = "6000/minute"
@@ -47,13 +56,28 @@ class Config:
             return int(value)
 
         database_url = text("DATABASE_URL")
+        jwt_secret, jwt_secret_previous = text("SUPABASE_JWT_SECRET"), text("SUPABASE_JWT_SECRET_PREVIOUS")
+        identity_secret = text("BATON_IDENTITY_SECRET")
+        if identity_secret and len(identity_secret.encode()) < _SHORTEST_IDENTITY_SECRET:
+            raise ValueError(f"BATON_IDENTITY_SECRET must have at least {_SHORTEST_IDENTITY_SECRET} bytes")
+        if identity_secret and identity_secret in (jwt_secret, jwt_secret_previous):
+            raise ValueError("BATON_IDENTITY_SECRET must be another one than SUPABASE_JWT_SECRET")
+        supabase_url = text("SUPABASE_URL").rstrip("/")
+        if supabase_url and not (urlsplit(supabase_url).scheme in ("http", "https") and urlsplit(supabase_url).netloc):
+            raise ValueError(f"SUPABASE_URL must be of the form https://project.supabase.co, not {supabase_url!r}")
         return cls(
             database_url=database_url,
             listen_url=text("DATABASE_LISTEN_URL", database_url),
             host=text("HOST", "127.0.0.1"),
             port=number("PORT", 8000),
             data_dir=Path(text("BATON_DATA", ".data")),
-            jwt_secret=text("SUPABASE_JWT_SECRET"),
+            jwt_secret=jwt_secret,
+            jwt_secret_previous=jwt_secret_previous,
+            jwt_key_files=tuple(Path(path.strip()) for path in text("BATON_JWT_KEY_FILE").split(",") if path.strip()),
+            identity_secret=identity_secret,
+            supabase_url=supabase_url,
+            supabase_anon_key=text("SUPABASE_ANON_KEY"),
+            supabase_service_role_key=text("SUPABASE_SERVICE_ROLE_KEY"),
             demo=text("BATON_DEMO") in ("1", "true", "yes"),
             allowed_origins=tuple(
                 origin.strip().rstrip("/") for origin in text("BATON_ALLOWED_ORIGINS").split(",") if origin.strip()

@@ -27,6 +27,7 @@ class ApiError(Exception):
     hint: str | None = None
     sqlstate: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    body: dict[str, object] = field(default_factory=dict)  # what Supabase's form of this error has besides
 
     def __post_init__(self) -> None:
         """Name the like of a SQLSTATE where Postgres gave none."""
@@ -49,6 +50,18 @@ _NATIVE: dict[str, tuple[int, str, str, str | None]] = {
     "57014": (503, "timed_out", "That took too long and was stopped.", "Try again, or ask for less."),
     "57": (503, "database_unavailable", "The database is not available.", "Try again."),
     "08": (503, "database_unavailable", "The database is not available.", "Try again."),
+}
+
+# Under /auth/v1 what the login does not raise itself has Supabase's code and status.
+_AUTH_CODES = {
+    "not_signed_in": (401, "no_authorization"),
+    "token_invalid": (403, "bad_jwt"),
+    "token_expired": (403, "bad_jwt"),
+    "invalid_json": (400, "bad_json"),
+    "invalid_input": (400, "validation_failed"),
+    "content_invalid": (400, "validation_failed"),
+    "rate_limited": (429, "over_request_rate_limit"),
+    "internal_error": (500, "unexpected_failure"),
 }
 
 _HTTP_CODES = {
@@ -159,10 +172,13 @@ def _internal(error: Exception) -> ApiError:
 
 def _respond(error: ApiError) -> Response:
     body: dict[str, object]
+    status = error.status
     if request.path.startswith("/auth/v1/"):  # what Supabase's clients parse
-        body = {"code": error.status, "error_code": error.code, "msg": error.message}
-        if request.path.endswith("/token") and error.status == HTTPStatus.BAD_REQUEST:  # and OAuth's
-            body |= {"error": "invalid_grant", "error_description": error.message}
+        status, code = _AUTH_CODES.get(error.code, (error.status, error.code))
+        sentence = " ".join(filter(None, (error.message, error.hint)))
+        body = {"code": status, "error_code": code, "msg": sentence, **error.body}
+        if request.path.endswith("/token") and status == HTTPStatus.BAD_REQUEST:  # and OAuth's
+            body |= {"error": "invalid_grant", "error_description": sentence}
     elif request.path.startswith("/storage/v1/"):
         name = _STORAGE_NAMES.get(error.code, error.code)
         body = {"statusCode": str(error.status), "error": name, "code": error.code, "message": error.message}
@@ -176,6 +192,6 @@ def _respond(error: ApiError) -> Response:
             "hint": error.hint,
         }
     response = jsonify(body)
-    response.status_code = error.status
+    response.status_code = status
     response.headers.extend(error.headers)
     return response

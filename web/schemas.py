@@ -405,19 +405,30 @@ class AuthInput(Input):
 class GrantType(AuthInput):
     """How one signs in."""
 
-    grant_type: Literal["password", "refresh_token"]
+    grant_type: Literal["password", "refresh_token", "id_token"]
 
 
 class Credentials(AuthInput):
-    """Email and password, or a refresh token."""
+    """Email and password, a refresh token, or the host page's token (`provider` is "host")."""
 
     email: str | SkipJsonSchema[None] = None
     password: str | SkipJsonSchema[None] = None
     refresh_token: str | SkipJsonSchema[None] = None
+    provider: str | SkipJsonSchema[None] = None
+    id_token: str | SkipJsonSchema[None] = None
 
 
 class SignUp(AuthInput):
     """An anonymous visitor has neither email nor password."""
+
+    email: str | SkipJsonSchema[None] = None
+    phone: str | SkipJsonSchema[None] = None
+    password: str | SkipJsonSchema[None] = None
+    data: dict[str, Any] | SkipJsonSchema[None] = None
+
+
+class UpdateUser(AuthInput):
+    """What is to change; a null in `data` takes a key away."""
 
     email: str | SkipJsonSchema[None] = None
     phone: str | SkipJsonSchema[None] = None
@@ -461,6 +472,33 @@ class Session(Row):
     user: User
 
 
+class Jwk(BaseModel):
+    """A public key: `n` and `e` of RSA, `crv`, `x` and `y` of an elliptic curve."""
+
+    kty: Literal["RSA", "EC"]
+    kid: str
+    alg: Literal["RS256", "ES256"]
+    use: Literal["sig"]
+    key_ops: list[str]
+    n: str | None = None
+    e: str | None = None
+    crv: str | None = None
+    x: str | None = None
+    y: str | None = None
+
+
+class JwkSet(Row):
+    """The public keys."""
+
+    keys: list[Jwk]
+
+
+class WeakPassword(Row):
+    """What a password lacks."""
+
+    reasons: list[str]
+
+
 class AuthProblem(Row):
     """An error as Supabase's clients read it; the token route adds the two of OAuth."""
 
@@ -469,6 +507,7 @@ class AuthProblem(Row):
     msg: str
     error: str | None = None
     error_description: str | None = None
+    weak_password: WeakPassword | None = None
 
 
 # Files, in the shapes of Supabase's clients

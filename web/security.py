@@ -7,7 +7,7 @@ from web.config import Config
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_CORS_METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
+_CORS_METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 _CORS_HEADERS = "authorization, apikey, content-type, x-client-info, x-request-id, x-supabase-api-version"
 _EXPOSED_HEADERS = "Retry-After, X-Request-Id"
 

@@ -21,7 +21,7 @@ from dotenv import load_dotenv
 
 from web import demo_data, loader, local
 from web.config import Config
-from web.keys import api_key
+from web.keys import api_key, read_key_files
 from web.postgres import EmbeddedPostgres, PostgresError
 
 ROOT = Path(__file__).parent.parent
@@ -87,6 +87,7 @@ def main() -> int:
 
 def _run(config: Config, stack: ExitStack, interrupts: Interrupts) -> None:
     # What is on the stack is undone in reverse order: the web server goes before its database.
+    read_key_files(config.jwt_key_files)  # what is wrong with them is said here rather than by each process
     address = f"http://{_host_for_people(config.host)}:{config.port}"
     server = None
     if not config.database_url:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,9 +14,14 @@ from flask import Flask, current_app, g, request
 
 from web.config import Config
 from web.errors import ApiError, not_signed_in
+from web.keys import Key, published, read_key_files, secret_key
+from web.project_keys import ProjectKeys
 
 ROLES = frozenset({"anon", "authenticated", "service_role"})
 AUDIENCE = "authenticated"
+
+# A token that brings its own key, or says where to fetch one.
+_FOREIGN_KEYS = frozenset({"jwk", "jku", "x5u", "x5c"})
 
 
 @dataclass(frozen=True)
@@ -33,25 +39,40 @@ SERVICE = Caller("service_role", '{"role": "service_role"}')
 
 
 class Tokens:
-    """Signs and checks tokens by the shared secret."""
+    """Signs and checks tokens by the shared secret, by keys of our own, and by those of a Supabase project."""
 
-    def __init__(self, secret: str) -> None:
-        """Keep the secret; without one nothing is signed and nothing accepted."""
-        self._secret = secret
-        self._read_again = lru_cache(maxsize=8192)(self._read)  # clients repeat theirs; what is refused is not kept
+    def __init__(
+        self, secret: str, previous_secret: str = "", keys: Sequence[Key] = (), project: ProjectKeys | None = None
+    ) -> None:
+        """Keep the keys; without any nothing is signed and nothing accepted."""
+        secrets = [secret_key(each) for each in (secret, previous_secret) if each]
+        self._keys = [*keys, *secrets]
+        signers = [key for key in keys if key.signer] + secrets[: bool(secret)]
+        self._signing_key = signers[0] if signers else None
+        self._project = project
+        # Clients repeat theirs. What is refused is not kept, nor what a key that is gone has signed.
+        self._read_again = lru_cache(maxsize=8192)(self._read)
 
     def sign(self, claims: dict[str, Any]) -> str:
         """Return `claims` as a signed token."""
-        return jwt.encode(claims, self._key(None), algorithm="HS256")
+        key = self._signing_key
+        if key is None or key.signer is None:
+            raise RuntimeError("SUPABASE_JWT_SECRET is not set")
+        return jwt.encode(claims, key.signer, key.algorithm, headers={"kid": key.kid} if key.kid else None)
 
     def check(self, token: str) -> Caller:
         """Return whom the token speaks for.
 
         Raises:
-            ApiError: 401 token_expired, or token_invalid for anything else that is wrong with it.
+            ApiError: 401 token_expired, or token_invalid for anything else that is wrong with it; 503
+                keys_unavailable, when it may be good and the Supabase project does not say so.
         """
+        if not self._keys and self._project is None:
+            raise RuntimeError("SUPABASE_JWT_SECRET is not set")
+        if self._project is not None:
+            self._project.freshen()
         try:
-            caller = self._read_again(token)
+            caller = self._read_again(token, self._project.generation if self._project else 0)
         except jwt.ExpiredSignatureError:
             raise token_expired() from None
         except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError):
@@ -60,26 +81,43 @@ class Tokens:
             raise token_expired()
         return caller
 
-    def _read(self, token: str) -> Caller:
-        algorithm = jwt.get_unverified_header(token).get("alg")
-        claims = jwt.decode(
-            token,
-            self._key(algorithm),
-            algorithms=["HS256"],
-            options={"require": ["exp"], "verify_aud": False, "verify_iat": False},
-        )
-        return _caller(claims)
+    def published_keys(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the JWK set by which others can check our tokens: no secret is in it."""
+        return published(self._keys)
 
-    def _key(self, algorithm: object) -> str:
-        # The place where RS256 and ES256 get their key from the JWKS, with a pinned list of their own.
-        if not self._secret:
-            raise RuntimeError("SUPABASE_JWT_SECRET is not set")
-        return self._secret
+    def _read(self, token: str, generation: int) -> Caller:
+        header = jwt.get_unverified_header(token)
+        if not _FOREIGN_KEYS.isdisjoint(header):
+            raise jwt.InvalidTokenError("a key of its own")
+        for key in self._candidates(header.get("alg"), header.get("kid")):
+            try:
+                claims = jwt.decode(
+                    token,
+                    key.verifier,
+                    algorithms=[key.algorithm],
+                    options={"require": ["exp"], "verify_aud": False, "verify_iat": False},
+                )
+            except jwt.InvalidSignatureError:
+                continue
+            return _caller(claims)
+        raise jwt.InvalidSignatureError("signed by none of the keys")
+
+    def _candidates(self, algorithm: object, kid: object) -> list[Key]:
+        """Return the keys that the token's header leaves to try."""
+        keys = [key for key in self._keys if key.suits(algorithm, kid)]
+        if self._project is not None and algorithm in ("RS256", "ES256") and (kid is None or not keys):
+            keys += self._project.find(algorithm, kid)
+        return keys
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Make the app's `Tokens`."""
-    app.extensions["baton_tokens"] = Tokens(config.jwt_secret)
+    """Make the app's `Tokens`. Raises ValueError for a key file that cannot be used."""
+    app.extensions["baton_tokens"] = Tokens(
+        config.jwt_secret,
+        config.jwt_secret_previous,
+        read_key_files(config.jwt_key_files),
+        ProjectKeys(config.supabase_url) if config.supabase_url else None,
+    )
 
 
 def current_tokens() -> Tokens:
@@ -123,14 +161,20 @@ def _token_invalid(message: str) -> ApiError:
     return ApiError(401, "token_invalid", message, "Sign in again.")
 
 
+def as_json(claims: dict[str, Any]) -> str:
+    """Return claims as JSON text that Postgres can store. Raises jwt.InvalidTokenError or TypeError."""
+    text = orjson.dumps(claims).decode()  # refuses lone surrogates; Postgres refuses null bytes
+    if "\\u0000" in text:
+        raise jwt.InvalidTokenError("null byte")
+    return text
+
+
 def _caller(claims: dict[str, Any]) -> Caller:
     """Check what a good signature does not say: role, audience, and the form of the ids."""
     role = claims.get("role")
     if role not in ROLES:
         raise jwt.InvalidTokenError("unknown role")
-    text = orjson.dumps(claims).decode()  # refuses lone surrogates; Postgres refuses null bytes
-    if "\\u0000" in text:
-        raise jwt.InvalidTokenError("null byte")
+    text = as_json(claims)
     expires_at = float(int(claims["exp"]))
     if role != AUDIENCE:
         return Caller(role, text, expires_at=expires_at)

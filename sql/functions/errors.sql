@@ -11,6 +11,8 @@ as $$
     ('content_empty', 400, 'The message is empty.', 'Send 1 to 65,536 bytes of text.'),
     ('content_too_long', 400, 'The text is too long.', 'Messages have at most 65,536 bytes, reasons and headlines at most 500 characters.'),
     ('invalid_argument', 400, 'An argument is missing or out of range.', 'See the comment on the function.'),
+    ('identity_token_invalid', 400, 'The identity token is not valid.', 'docs/auth.md says what the host page signs.'),
+    ('identity_token_used', 400, 'The identity token was used before.', 'Have the host page sign a new one: each jti counts once.'),
     ('not_signed_in', 401, 'You are not signed in.', 'Sign in and send the access token.'),
     ('not_your_chat', 403, 'Only the customer of this chat may do that.', 'Operators answer with send_operator_message.'),
     ('not_allowed', 403, 'You may not do that.', 'Ask an admin.'),

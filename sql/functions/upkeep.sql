@@ -125,6 +125,10 @@ begin
   delete from private.connections k using done d where k.person_id = d.person_id and k.process_id = d.process_id;
   get diagnostics v_count = row_count;
   v_total := v_total + v_count;
+  -- An hour longer than the tokens are good for: no clock is that wrong.
+  delete from private.host_nonces n where n.expires_at < private.now() - interval '1 hour';
+  get diagnostics v_count = row_count;
+  v_total := v_total + v_count;
   -- Where the login is Baton's own; a Supabase project keeps its own house.
   if to_regprocedure('auth.run_clean_up()') is not null then
     execute 'select auth.run_clean_up()' into v_logins;
@@ -133,6 +137,6 @@ begin
 end
 $$;
 
-comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, events older than the setting event_retention, signals older than an hour, connections that ended a day ago, and ended logins; returns how many rows. A job of the service.';
+comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, events older than the setting event_retention, signals older than an hour, connections that ended a day ago, nonces of identity tokens that have ended, and ended logins; returns how many rows. A job of the service.';
 revoke execute on function private.run_clean_up() from public, anon, authenticated;
 grant execute on function private.run_clean_up() to service_role;

@@ -17,13 +17,16 @@ create table if not exists auth.users (
   is_anonymous boolean not null default false,
   role text not null default 'authenticated',
   raw_app_meta_data jsonb not null default '{}',
-  raw_user_meta_data jsonb not null default '{}' constraint users_user_metadata_check
-    check (jsonb_typeof(raw_user_meta_data) = 'object' and octet_length(raw_user_meta_data::text) <= 16384),
+  raw_user_meta_data jsonb not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   last_sign_in_at timestamptz,
   banned_until timestamptz
 );
+-- It travels in every access token, and a header has 16 kB.
+alter table auth.users drop constraint if exists users_user_metadata_check;
+alter table auth.users add constraint users_user_metadata_check
+  check (jsonb_typeof(raw_user_meta_data) = 'object' and octet_length(raw_user_meta_data::text) <= 8192) not valid;
 comment on table auth.users is 'Everyone who can sign in: staff by e-mail and password, customers anonymously.';
 
 -- One sign-in on one device. Its row is the lock under which its refresh tokens change.

@@ -89,6 +89,64 @@ comment on function auth.get_user(uuid) is 'The user with this id; none or one r
 revoke execute on function auth.get_user(uuid) from public, anon, authenticated;
 grant execute on function auth.get_user(uuid) to service_role;
 
+-- A null among the new values takes a key away, as on Supabase. A new password signs the person out
+-- everywhere else: whoever knew the old one is still signed in somewhere.
+create or replace function auth.update_user(
+  p_id uuid,
+  p_user_metadata jsonb = null,
+  p_encrypted_password text = null,
+  p_session_id uuid = null
+)
+returns setof auth.users
+language plpgsql
+volatile
+security definer          -- the tables are closed to everyone
+set search_path = ''
+as $$
+begin
+  if p_encrypted_password is not null then
+    perform auth.end_sessions(p_id, p_session_id);
+  end if;
+  return query
+  update auth.users u set
+    encrypted_password = coalesce(p_encrypted_password, u.encrypted_password),
+    raw_user_meta_data = (
+      select coalesce(jsonb_object_agg(m.key, m.value), '{}')
+      from jsonb_each(u.raw_user_meta_data || coalesce(p_user_metadata, '{}')) m
+      where m.value <> 'null'
+    ),
+    updated_at = now()
+  where u.id = p_id
+  returning u.*;
+end
+$$;
+
+comment on function auth.update_user(uuid, jsonb, text, uuid) is 'Changes what a user says of himself, or his password, which ends his sessions except p_session_id; returns none or one row.';
+revoke execute on function auth.update_user(uuid, jsonb, text, uuid) from public, anon, authenticated;
+grant execute on function auth.update_user(uuid, jsonb, text, uuid) to service_role;
+
+-- A visitor who has become the host's user is no longer anonymous; one who is new gets his account.
+create or replace function auth.keep_host_user(p_id uuid, p_user_metadata jsonb)
+returns setof auth.users
+language sql
+volatile
+security definer          -- the tables are closed to everyone
+set search_path = ''
+as $$
+  insert into auth.users as u (id, raw_app_meta_data, raw_user_meta_data)
+  values (p_id, '{"provider": "host", "providers": ["host"]}', p_user_metadata)
+  on conflict (id) do update set
+    is_anonymous = false,
+    raw_app_meta_data = u.raw_app_meta_data || excluded.raw_app_meta_data,
+    raw_user_meta_data = u.raw_user_meta_data || excluded.raw_user_meta_data,
+    updated_at = now()
+  returning u.*
+$$;
+
+comment on function auth.keep_host_user(uuid, jsonb) is 'Makes or updates the login of a user whom the host page vouches for: no longer anonymous, without a password.';
+revoke execute on function auth.keep_host_user(uuid, jsonb) from public, anon, authenticated;
+grant execute on function auth.keep_host_user(uuid, jsonb) to service_role;
+
 -- How long a refresh token can be used after it was given: so long may someone stay away.
 create or replace function auth.refresh_token_lifetime()
 returns interval
@@ -171,6 +229,30 @@ $$;
 comment on function auth.rotate_refresh_token(text, text) is 'Exchanges a refresh token for a new one; returns its user, or no row when it is unknown, revoked, used before or too old.';
 revoke execute on function auth.rotate_refresh_token(text, text) from public, anon, authenticated;
 grant execute on function auth.rotate_refresh_token(text, text) to service_role;
+
+-- Why rotate_refresh_token has found no row, in Supabase's words: asked afterwards, when what it has
+-- changed is committed.
+create or replace function auth.refresh_token_problem(p_token_hash text)
+returns text
+language sql
+stable
+security definer          -- the tables are closed to everyone
+set search_path = ''
+as $$
+  select coalesce((
+    select case
+      when u.banned_until > now() then 'user_banned'
+      when t.revoked then 'refresh_token_already_used'
+      when t.created_at < now() - auth.refresh_token_lifetime() then 'session_expired'
+    end
+    from auth.refresh_tokens t join auth.users u on u.id = t.user_id
+    where t.token_hash = p_token_hash
+  ), 'refresh_token_not_found')
+$$;
+
+comment on function auth.refresh_token_problem(text) is 'Why a refresh token was not exchanged: user_banned, refresh_token_already_used, session_expired or refresh_token_not_found.';
+revoke execute on function auth.refresh_token_problem(text) from public, anon, authenticated;
+grant execute on function auth.refresh_token_problem(text) to service_role;
 
 create or replace function auth.end_session(p_session_id uuid)
 returns void

@@ -61,5 +61,5 @@ def test_a_limited_login_answers_in_its_own_form(baton: Baton) -> None:
     client = client_of(baton, "1/minute")
     client.post("/auth/v1/signup")
     answer = client.post("/auth/v1/signup")
-    assert (answer.status_code, answer.get_json()["error_code"]) == (429, "rate_limited")
+    assert (answer.status_code, answer.get_json()["error_code"]) == (429, "over_request_rate_limit")
     assert "Retry-After" in answer.headers

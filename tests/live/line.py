@@ -52,10 +52,10 @@ def session_on(line: Line, live: Live | None = None) -> Session:
 
 
 @contextmanager
-def live_on(baton: Baton) -> Iterator[Live]:
+def live_on(baton: Baton, **settings: Any) -> Iterator[Live]:
     """Give a live part on the server's database, as if its relay had come up; nothing of it runs before `start`."""
     url = baton.database.url
-    live: Live = create_app(Config(url, url, jwt_secret=baton.jwt_secret)).extensions["baton_live"]
+    live: Live = create_app(Config(url, url, jwt_secret=baton.jwt_secret, **settings)).extensions["baton_live"]
     live.hub.epoch = uuid4()
     try:
         yield live

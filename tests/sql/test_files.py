@@ -315,7 +315,8 @@ def test_sending_a_file_and_taking_it_back_at_once_ends_in_one_of_them(world: Wo
 def test_operators_keep_their_own_face_and_admins_all(world: World) -> None:
     ana, ben, ada, customer = world.operator(), world.operator("Ben"), world.admin(), world.customer()
     put = "select (storage.put_object('avatars', %s, '', '{\"mimetype\": \"image/png\"}', null, true)).name"
-    for person, folder in ((ana, ana.id), (ada, ana.id), (ada, "personas")):
+    kept: list[tuple[Caller, object]] = [(ana, ana.id), (ada, ana.id), (ada, "personas")]
+    for person, folder in kept:
         assert person.value(put, f"{folder}/face.png") == f"{folder}/face.png"
     for person, name in (
         (ben, f"{ana.id}/face.png"),

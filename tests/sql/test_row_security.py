@@ -624,6 +624,7 @@ JOBS = (
     "private.run_clean_up()",
     "private.run_customer_idle()",
     "private.claim_job('x', '1 s')",
+    "private.identify_host_user('x', 'x', now(), now() + interval '1 minute', 'x', null, null)",
     "private.spend_token(gen_random_uuid())",
     "private.release_idle_assignments('0 s')",
     "private.setting('allow_take')",

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from flask import Flask, current_app
 
 from web.auth.embedded import EmbeddedAccounts
+from web.auth.identity import HostUser
 from web.config import Config
 from web.schemas import Session, User
 from web.tokens import Caller, Tokens
@@ -20,10 +21,27 @@ class Accounts(Protocol):
         """Make an account without a name and begin a session for it."""
 
     def refresh(self, refresh_token: str) -> Session:
-        """Exchange a refresh token for a new session; refuses refresh_token_not_found, user_banned."""
+        """Exchange a refresh token for a new session.
+
+        Refuses refresh_token_not_found, refresh_token_already_used, session_expired, user_banned.
+        """
+
+    def sign_in_host_user(self, host_user: HostUser, visitor: Caller | None) -> Session:
+        """Begin a session for a user of the host page, whose token's signature is right.
+
+        An anonymous visitor becomes him, if he was never seen: private.identify_host_user decides, and says
+        which account is his. Refuses identity_token_invalid, identity_token_used, not_allowed, user_banned,
+        and session_not_found when the visitor's session has ended.
+        """
 
     def user(self, caller: Caller) -> User:
         """Return the caller's account; refuses session_not_found once the session has ended."""
+
+    def update_user(self, caller: Caller, data: dict[str, Any] | None, password: str | None) -> User:
+        """Change what the caller says of himself, or his password, which ends his other sessions.
+
+        Refuses session_not_found, weak_password, same_password, validation_failed without a password so far.
+        """
 
     def sign_out(self, caller: Caller, scope: str) -> None:
         """End the caller's session (`local`), all of his (`global`), or all but this one (`others`)."""

@@ -10,13 +10,21 @@ from uuid import UUID
 from flask import request
 from psycopg.rows import DictRow
 
-from web.auth.passwords import is_right
+from web.auth.identity import HostUser
+from web.auth.passwords import LONGEST, SHORTEST, hash_password, is_right
 from web.db import Conn, database, invoke
 from web.errors import ApiError
 from web.schemas import Session, User
 from web.tokens import AUDIENCE, SERVICE, Caller, Tokens
 
 LIFETIME = 3600  # seconds that an access token is good for
+
+_REFRESH_PROBLEMS = {
+    "refresh_token_not_found": "Refresh Token Not Found",
+    "refresh_token_already_used": "Already Used",
+    "session_expired": "Session Expired",
+    "user_banned": "User Banned",
+}
 
 
 class EmbeddedAccounts:
@@ -50,21 +58,55 @@ class EmbeddedAccounts:
         new_token = _new_refresh_token()
         found = _call("rotate_refresh_token", p_token_hash=_digest(refresh_token), p_new_hash=_digest(new_token))
         if not found:
-            raise ApiError(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
-        _refuse_banned(found[0])
+            problem = _call("refresh_token_problem", p_token_hash=_digest(refresh_token))[0]["refresh_token_problem"]
+            raise ApiError(400, problem, f"Invalid Refresh Token: {_REFRESH_PROBLEMS[problem]}")
         return self._session(found[0], found[0]["session_id"], new_token)
+
+    def sign_in_host_user(self, host_user: HostUser, visitor: Caller | None) -> Session:
+        """Begin a session for a user of the host page, all of it or nothing."""
+
+        def work(connection: Conn) -> Session:
+            visitor_id = _anonymous_id(connection, visitor) if visitor else None
+            identity = {
+                "p_subject": host_user.sub,
+                "p_nonce": host_user.jti,
+                "p_issued_at": datetime.fromtimestamp(host_user.iat, UTC),
+                "p_expires_at": datetime.fromtimestamp(host_user.exp, UTC),
+                "p_name": host_user.name,
+                "p_email": host_user.email,
+                "p_visitor_id": visitor_id,
+            }
+            user_id = invoke(connection, "private", "identify_host_user", **identity)[0]["identify_host_user"]
+            said = {"name": host_user.name} if host_user.name else {}
+            _refuse_banned(invoke(connection, "auth", "keep_host_user", p_id=user_id, p_user_metadata=said)[0])
+            if user_id == visitor_id:  # who else has the visitor's tokens must not come along
+                invoke(connection, "auth", "end_sessions", p_user_id=user_id)
+            return self._begin(connection, user_id)
+
+        return database().run(SERVICE, work)
 
     def user(self, caller: Caller) -> User:
         """Return the caller's account, if his session still lives."""
-        if caller.session_id and not _call("session_is_live", p_session_id=caller.session_id)[0]["session_is_live"]:
-            raise ApiError(403, "session_not_found", "Session from session_id claim in JWT does not exist")
-        found = _call("get_user", p_id=caller.id)
+        return _user(database().run(SERVICE, lambda connection: _account(connection, caller)))
+
+    def update_user(self, caller: Caller, data: dict[str, Any] | None, password: str | None) -> User:
+        """Change what the caller says of himself, or his password, which ends his other sessions."""
+        account = database().run(SERVICE, lambda connection: _account(connection, caller))
+        encrypted = None if password is None else _new_password(account, password)
+        found = _call(
+            "update_user",
+            p_id=account["id"],
+            p_user_metadata=data,
+            p_encrypted_password=encrypted,
+            p_session_id=caller.session_id,
+        )
         if not found:
-            raise ApiError(403, "user_not_found", "User from sub claim in JWT does not exist")
+            raise _user_not_found()
         return _user(found[0])
 
     def sign_out(self, caller: Caller, scope: str) -> None:
         """End sessions of the caller; his access tokens stay good until they expire, as on Supabase."""
+        database().run(SERVICE, lambda connection: _account(connection, caller))
         if scope == "local":
             _call("end_session", p_session_id=caller.session_id)
         else:
@@ -90,6 +132,8 @@ class EmbeddedAccounts:
                 "iat": now,
                 "exp": now + LIFETIME,
                 "email": user.email,
+                "phone": user.phone,
+                "aal": "aal1",
                 "is_anonymous": user.is_anonymous,
                 "session_id": str(session_id),
                 "app_metadata": user.app_metadata,
@@ -108,6 +152,42 @@ class EmbeddedAccounts:
 def _call(function: str, **arguments: Any) -> list[DictRow]:
     """Call a function of the schema auth as the service: nobody else may."""
     return database().run(SERVICE, lambda connection: invoke(connection, "auth", function, **arguments))
+
+
+def _account(connection: Conn, caller: Caller) -> DictRow:
+    """Return the account of a person whose session still lives."""
+    if caller.session_id:
+        live = invoke(connection, "auth", "session_is_live", p_session_id=caller.session_id)[0]
+        if not live["session_is_live"]:
+            raise ApiError(403, "session_not_found", "Session from session_id claim in JWT does not exist")
+    found = invoke(connection, "auth", "get_user", p_id=caller.id)
+    if not found:
+        raise _user_not_found()
+    return found[0]
+
+
+def _anonymous_id(connection: Conn, visitor: Caller) -> UUID | None:
+    """Return the visitor's id, if his account has no name yet, whatever his token says."""
+    account = _account(connection, visitor)
+    return account["id"] if account["is_anonymous"] else None
+
+
+def _user_not_found() -> ApiError:
+    return ApiError(403, "user_not_found", "User from sub claim in JWT does not exist")
+
+
+def _new_password(account: DictRow, password: str) -> str:
+    """Return the hash of a new password, if it may be this account's."""
+    if account["encrypted_password"] is None:
+        raise ApiError(422, "validation_failed", "Updating the password of a user without one is not allowed")
+    if len(password) < SHORTEST:
+        message = f"Password should be at least {SHORTEST} characters."
+        raise ApiError(422, "weak_password", message, body={"weak_password": {"reasons": ["length"]}})
+    if len(password.encode()) > LONGEST:
+        raise ApiError(422, "validation_failed", f"Password cannot be longer than {LONGEST} bytes")
+    if is_right(password, account["encrypted_password"]):
+        raise ApiError(422, "same_password", "New password should be different from the old password.")
+    return hash_password(password)
 
 
 def _user(account: DictRow) -> User:

@@ -7,6 +7,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from web.aside import aside
 
+SHORTEST = 8  # characters
 LONGEST = 1024  # bytes; hashing a megabyte would be a way to keep the server busy
 
 # OWASP's parameters for argon2id: 19 MiB and one thread, so that a burst of sign-ins fits a small machine.

@@ -6,6 +6,7 @@ docs/live.md describes the protocol. What goes wrong in one session is answered 
 import _thread
 import logging
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
@@ -229,7 +230,11 @@ class Session:
             if caller.role == "anon":
                 raise not_signed_in()
         except ApiError as refusal:
-            self._send_away(refusal)
+            if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:  # it may be good
+                self.refuse(refusal)
+                self.connection.close(1012, "try again")
+            else:
+                self._send_away(refusal)
             return
         if self.is_admitted and (caller.role, caller.id) != (self.caller.role, self.caller.id):
             self.refuse(ApiError(403, "not_allowed", "This socket is somebody else's.", "Open another one."))

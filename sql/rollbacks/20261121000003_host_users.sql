@@ -1,0 +1,2 @@
+drop table private.host_nonces;
+drop table private.host_users;

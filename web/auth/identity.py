@@ -1,0 +1,59 @@
+"""Users of the host page: their identity tokens, which the host's backend signs with a secret of its own."""
+
+from typing import Annotated, Any
+
+import jwt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from web.errors import ApiError
+from web.tokens import as_json
+
+AUDIENCE = "baton"
+_REQUIRED = ["aud", "sub", "iat", "exp", "jti"]
+
+Moment = Annotated[float, Field(ge=0, le=2**36, allow_inf_nan=False)]  # seconds since 1970
+
+
+class HostUser(BaseModel):
+    """What a token says; the database judges it (private.identify_host_user)."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    sub: str
+    jti: str
+    iat: Moment
+    exp: Moment
+    name: str | None = None
+    email: str | None = None
+
+
+def read_identity(token: str, secret: str) -> HostUser:
+    """Return the host's user that a token names, if its signature is right.
+
+    Raises:
+        ApiError: 400 provider_disabled without a secret, identity_token_invalid.
+    """
+    if not secret:
+        message = "Users of the host page cannot be identified: the server has no BATON_IDENTITY_SECRET."
+        raise ApiError(400, "provider_disabled", message)
+    options: Any = {"require": _REQUIRED, "verify_iat": False}
+    try:
+        claims = jwt.decode(token, secret, algorithms=["HS256"], audience=AUDIENCE, options=options)
+        as_json(claims)
+        return HostUser.model_validate(claims)
+    except jwt.ExpiredSignatureError:
+        hint = "It has expired: sign a new one."
+    except jwt.InvalidSignatureError:
+        hint = "It is not signed with BATON_IDENTITY_SECRET."
+    except jwt.InvalidAlgorithmError:
+        hint = "It must be signed by HS256."
+    except jwt.InvalidAudienceError:
+        hint = f'Its aud must be "{AUDIENCE}".'
+    except jwt.MissingRequiredClaimError as error:
+        hint = f"It has no {error.claim}."
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        hint = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+    except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError):
+        hint = "It is no JWT that could be stored."
+    raise ApiError(400, "identity_token_invalid", "The identity token is not valid.", hint)
