@@ -31,7 +31,7 @@ unload: $(VENV)/.runtime  ## Take everything out of it again, with all data (ask
 demo: $(VENV)/.development  ## Play a minute of traffic against the running server, and show the numbers
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(VENV)/.development  ## Run the tests, on Postgres 15 in a container and 18 embedded: make test ARGS="-k loader"
+test: $(VENV)/.development node_modules/.installed  ## Run the tests, on Postgres 15 in a container and 18 embedded: make test ARGS="-k loader"
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 soak: $(VENV)/.development  ## Ten minutes of load with sockets cut and processes killed; every message must arrive once
