@@ -38,6 +38,7 @@ create function public.rpc_sum(variadic p_numbers integer[]) returns bigint
   language sql stable as 'select sum(n) from unnest(p_numbers) n';
 create function public."rpc odd %s ""name""; --"("an ""odd %s"" argument" integer) returns integer
   language sql stable as 'select $1';
+create function public.rpc_number(p_number numeric) returns text language sql stable as 'select p_number::text';
 create function public.rpc_status(p_status text) returns text language sql as
   $$ select set_config('response.status', p_status, true) $$;
 create function public.rpc_raise(p_sqlstate text) returns void language plpgsql as $$
@@ -307,6 +308,8 @@ def test_there_are_no_tables(service: Person, method: str) -> None:
     assert refuses(answer, 404, "PGRST205", "route_not_found")
     assert "rpc" in answer.json()["hint"]
     assert refuses(service.http.request(method, "/rest/v1/"), 404, "PGRST126", "route_not_found")
+    assert refuses(service.http.request(method, "/rest/v1/rpc/a/b"), 404, "PGRST125", "route_not_found")
+    assert refuses(service.http.request(method, "/rest/v1/rpc/"), 404, "PGRST125", "route_not_found")
 
 
 # What is sent.
@@ -324,6 +327,13 @@ def test_what_is_no_object_is_refused(service: Person, body: bytes) -> None:
 def test_no_arguments_are_sent_in_three_ways(service: Person, body: bytes) -> None:
     answer = service.http.post("/rest/v1/rpc/rpc_one", content=body, headers={"Content-Type": "application/json"})
     assert answer.json() == [{"n": 1}]
+
+
+@pytest.mark.parametrize("number", ["12345678901234567890.123456789", "0.1000", "1e3"])
+def test_numbers_keep_all_their_digits(service: Person, number: str) -> None:
+    body = f'{{"p_number": {number}}}'.encode()
+    answer = service.http.post("/rest/v1/rpc/rpc_number", content=body, headers={"Content-Type": "application/json"})
+    assert answer.json() == {"1e3": "1000"}.get(number, number)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "text/csv", "application/xml"])

@@ -1,5 +1,6 @@
 """Supabase's own clients, in Python and JavaScript, call functions, and understand what they are told."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ import functions as jobs
 from tests.http.conftest import PASSWORD, Person
 from tests.http.supabase_clients import SPEAKERS, Json, Speaker, call, python_client
 from tests.node import run_module
-from tests.servers import Baton, Database
+from tests.servers import ROOT, Baton, Database
 
 FUNCTIONS = """
 create function public.say(
@@ -291,6 +292,24 @@ def test_a_conversation_in_javascript(baton: Baton, operator_login: str) -> None
     assert {message["handled_by_operator_id"] for message in told["messages"]} == {None}
     assert told["ended"]["chat_state"] == "completed"
     assert told["chats"][0]["is_active"] is False
+
+
+def example(language: str, baton: Baton) -> str:
+    """Return the example of docs/supabase-clients.md, with our address."""
+    text = (ROOT / "docs/supabase-clients.md").read_text()
+    found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    assert found
+    return found[1].replace("http://127.0.0.1:8000", baton.base_url)
+
+
+def test_the_examples_of_the_documentation_run(baton: Baton) -> None:
+    values: dict[str, Any] = {"ANON_KEY": baton.anon_key}
+    exec(example("python", baton), values)  # noqa: S102 - our own
+    assert [message["content"] for message in values["messages"]] == ["Where is my order?"]
+    script = f"const ANON_KEY = given.key;\n{example('js', baton)}\nconsole.log(JSON.stringify({{ chat, error }}));"
+    told = run_module(script, key=baton.anon_key)
+    assert told["error"] is None
+    assert told["chat"]["chat_state"] == "waiting_assignment"
 
 
 def test_every_public_function_can_be_reached_by_somebody(

@@ -101,6 +101,6 @@ def _respond(routine: Routine, wish: Wish, body: str, total: int) -> Response:
 
 
 def _not_one(total: int) -> ApiError:
-    # The details are PostgREST's: supabase-js takes "0 rows" in them for maybeSingle's null.
+    # The details are PostgREST's here: by "0 rows" in them, clients know that there was none.
     message = "Cannot coerce the result to a single JSON object"
     return ApiError(406, f"The result contains {total} rows", message, None, "PGRST116")

@@ -12,7 +12,9 @@ from psycopg.rows import TupleRow, tuple_row
 from web.db import Conn, database
 from web.errors import ApiError
 
-FRESH = 5.0  # seconds in which what was read is believed; a call that fits nothing is looked up again at once
+# Seconds in which what was read is believed. What fits nothing, or what Postgres then does not know, is looked
+# up again at once; so only a function that now returns something else under the same arguments has to wait.
+FRESH = 5.0
 
 # As PostgREST reads them: not trigger functions, nothing that takes or gives what JSON cannot carry. With a
 # `table` or `out` argument the answer has columns, even a single one. A parameter has a name here: those

@@ -41,11 +41,14 @@ def read_function(function: str) -> ResponseReturnValue:
 def refuse(path: str) -> ResponseReturnValue:
     """Say that there is nothing else here."""
     current_caller()
-    if path.startswith("rpc/"):
+    hint = "Baton serves functions only: POST /rest/v1/rpc/<function>."
+    folder, _, name = path.rpartition("/")
+    if folder == "rpc" and name:
         message = f"Cannot use the {request.method} method on RPC"
         raise ApiError(405, "method_not_allowed", message, None, "PGRST101", {"Allow": "OPTIONS, GET, HEAD, POST"})
-    hint = "Baton serves functions only: POST /rest/v1/rpc/<function>."
-    if not path:
+    if folder:
+        raise ApiError(404, "route_not_found", "Invalid path specified in request URL", hint, "PGRST125")
+    if not name:
         raise ApiError(404, "route_not_found", "Root endpoint metadata is disabled", hint, "PGRST126")
-    message = f"Could not find the table 'public.{path}' in the schema cache"
+    message = f"Could not find the table 'public.{name}' in the schema cache"
     raise ApiError(404, "route_not_found", message, hint, "PGRST205")

@@ -1,0 +1,89 @@
+"""A page of another site talks to Baton through supabase-js: the browser lets it ask, and lets it read."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.live.world import SECRET, World
+from tests.servers import ROOT
+from web.keys import api_key
+
+SHOP = "http://shop.test/"
+
+
+@pytest.fixture
+def shop(world: World, new_context: Callable[[], BrowserContext]) -> Page:
+    """Open a page of another site that has supabase-js, and a client without a session in `client`."""
+    library = ROOT / "node_modules/@supabase/supabase-js/dist/umd/supabase.js"
+    assert library.exists(), "packages of JavaScript are missing: make node_modules/.installed"
+    page = new_context().new_page()
+    page.route(f"{SHOP}**", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+    page.goto(SHOP)
+    page.add_script_tag(path=library)
+    page.evaluate("([url, key]) => { globalThis.client = supabase.createClient(url, key); }", given(world, "anon"))
+    return page
+
+
+def given(world: World, role: str) -> list[str]:
+    """Return what a client is made with."""
+    return [world.webs[0].base_url, api_key(role, SECRET)]
+
+
+def test_a_page_of_another_site_calls_functions(shop: Page, world: World) -> None:
+    told: dict[str, Any] = shop.evaluate(
+        """
+        async () => {
+          const { error } = await client.auth.signInAnonymously();
+          if (error) throw error;
+          const p_client_message_id = crypto.randomUUID?.() ?? "00000000-0000-4000-8000-000000000001";
+          const chat = await client.rpc("start_chat", { p_content: "hello", p_client_message_id });
+          const p_chat_id = chat.data.id;
+          return {
+            chat,
+            read: await client.rpc("list_messages", { p_chat_id }, { get: true }),
+            counted: await client.rpc("list_messages", { p_chat_id }, { head: true, count: "exact" }),
+            one: await client.rpc("list_messages", { p_chat_id }).single(),
+            nothing: await client.rpc("mark_read", { p_chat_id, p_seq: 1 }),
+            refused: await client.rpc("check_invariants"),
+          };
+        }
+        """
+    )
+    assert told["chat"]["error"] is None
+    assert [message["content"] for message in told["read"]["data"]] == ["hello"]
+    assert told["counted"]["count"] == 1
+    assert told["one"]["data"]["content"] == "hello"
+    assert told["nothing"]["status"] == 204
+    assert (told["refused"]["status"], told["refused"]["error"]["details"]) == (403, "not_allowed")
+
+
+def test_a_page_of_another_site_is_told_of_background_functions(shop: Page, world: World) -> None:
+    told: list[Any] = shop.evaluate(
+        """
+        async () => {
+          const { error } = await client.functions.invoke("idle-detection", { body: { a: 1 }, region: "eu-west-1" });
+          return [error.name, error.context.status, (await error.context.json()).message];
+        }
+        """
+    )
+    assert told == ["FunctionsHttpError", 401, "You are not signed in."]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD"])
+def test_every_header_of_the_clients_may_be_sent(shop: Page, world: World, method: str) -> None:
+    status = shop.evaluate(
+        """
+        async ([url, key, method]) => {
+          const names = ["Accept-Profile", "Content-Profile", "Prefer", "Range", "X-Client-Info", "X-Upsert",
+            "Cache-Control", "X-Metadata", "X-Region", "X-Retry-Count", "X-Supabase-Api-Version",
+            "traceparent", "tracestate", "baggage"];
+          const headers = Object.fromEntries(names.map((name) => [name, "1"]));
+          const answer = await fetch(`${url}/rest/v1/chats`, { method, headers: { ...headers, apikey: key } });
+          return answer.status;
+        }
+        """,
+        [*given(world, "anon"), method],
+    )
+    assert status == 404
