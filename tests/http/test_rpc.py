@@ -170,6 +170,12 @@ def test_what_is_not_for_callers_is_not_there(service: Person, name: str) -> Non
         assert refuses(answer, 404, "PGRST202", "function_not_found")
 
 
+@pytest.mark.parametrize(("name", "argument"), [("rpc_unnamed", ""), ("rpc_any", "p_value")])
+def test_what_takes_no_named_or_no_certain_argument_is_not_there(service: Person, name: str, argument: str) -> None:
+    assert refuses(rpc(service, name, **{argument: 1}), 404, "PGRST202", "function_not_found")
+    assert refuses(read(service, name, **{argument: 1}), 404, "PGRST202", "function_not_found")
+
+
 def test_no_name_is_read_as_sql(service: Person) -> None:
     path = '/rest/v1/rpc/rpc odd %25s "name"; --'
     assert service.http.post(path, json={'an "odd %s" argument': 5}).json() == 5
