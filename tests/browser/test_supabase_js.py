@@ -1,29 +1,51 @@
 """A page of another site talks to Baton through supabase-js: the browser lets it ask, and lets it read."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, Page
 
 from tests.live.world import SECRET, World
 from tests.servers import ROOT
 from web.keys import api_key
 
-SHOP = "http://shop.test/"
+LIBRARY = ROOT / "node_modules/@supabase/supabase-js/dist/umd"
+
+
+class Folder(SimpleHTTPRequestHandler):
+    """Another site: a folder of files."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """Serve supabase-js from another origin.
+
+    By a server of its own: where a test answers in the network's place, the browser's questions before a request
+    are answered by Playwright.
+    """
+    assert LIBRARY.exists(), "packages of JavaScript are missing: make node_modules/.installed"
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Folder, directory=LIBRARY)) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 @pytest.fixture
-def shop(world: World, new_context: Callable[[], BrowserContext]) -> Page:
-    """Open a page of another site that has supabase-js, and a client without a session in `client`."""
-    library = ROOT / "node_modules/@supabase/supabase-js/dist/umd/supabase.js"
-    assert library.exists(), "packages of JavaScript are missing: make node_modules/.installed"
-    page = new_context().new_page()
-    page.route(f"{SHOP}**", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
-    page.goto(SHOP)
-    page.add_script_tag(path=library)
+def shop(browser: Browser, world: World, site: str) -> Iterator[Page]:
+    """Open a page of the other site, with a client without a session in `client`."""
+    page = browser.new_page()
+    page.goto(site)
+    page.add_script_tag(url=f"{site}supabase.js")
     page.evaluate("([url, key]) => { globalThis.client = supabase.createClient(url, key); }", given(world, "anon"))
-    return page
+    yield page
+    page.close()
 
 
 def given(world: World, role: str) -> list[str]:
@@ -37,7 +59,7 @@ def test_a_page_of_another_site_calls_functions(shop: Page, world: World) -> Non
         async () => {
           const { error } = await client.auth.signInAnonymously();
           if (error) throw error;
-          const p_client_message_id = crypto.randomUUID?.() ?? "00000000-0000-4000-8000-000000000001";
+          const p_client_message_id = crypto.randomUUID();
           const chat = await client.rpc("start_chat", { p_content: "hello", p_client_message_id });
           const p_chat_id = chat.data.id;
           return {
