@@ -29,6 +29,7 @@ select set_config('role', %(role)s, true),
        set_config('statement_timeout', %(timeout)s, true),
        set_config('timezone', 'UTC', true);
 """
+BEGIN_READING: LiteralString = BEGIN.replace("begin;", "begin read only;")
 # In a transaction of its own, so that a request that fails has cost its token.
 COUNT: LiteralString = BEGIN + "select public.check_request(); commit;"
 COMMIT: LiteralString = "select current_setting('response.status', true) as status; commit;"
@@ -78,15 +79,17 @@ class Database:
         """
         return self.ask(caller, _invocation("public", function, tuple(arguments)), arguments).dicts()
 
-    def ask(self, caller: Caller, query: str, arguments: dict[str, Any]) -> Answer:
+    def ask(self, caller: Caller, query: str, arguments: dict[str, Any], begin: LiteralString = BEGIN) -> Answer:
         """Run one query, which is our own text, as `run` would: the whole transaction is one message.
+
+        With `BEGIN_READING` the query can change nothing (25006).
 
         Raises:
             psycopg.Error: What Postgres refused; nothing was changed.
         """
         identity = _identity(caller, _request_headers(), self.timeout_ms)
         answer, g.response_status = self._try_twice(
-            lambda is_counted: self._message(identity, query, arguments, is_counted),
+            lambda is_counted: self._message(identity, query, arguments, is_counted, begin),
             is_counted=caller.role != "service_role",
         )
         return answer
@@ -128,9 +131,14 @@ class Database:
             return transaction(False)
 
     def _message(
-        self, identity: dict[str, str], query: str, arguments: dict[str, Any], is_counted: bool
+        self,
+        identity: dict[str, str],
+        query: str,
+        arguments: dict[str, Any],
+        is_counted: bool,
+        begin: LiteralString = BEGIN,
     ) -> tuple[Answer, int | None]:
-        begin = COUNT + BEGIN if is_counted else BEGIN
+        begin = COUNT + begin if is_counted else begin
         with self.pool.connection() as connection:
             cursor = ClientCursor(connection, row_factory=tuple_row)
             cursor.execute(f"{begin}{query};{COMMIT}".encode(), {**identity, **_adapted(arguments)})

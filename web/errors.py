@@ -191,6 +191,8 @@ def _respond(error: ApiError) -> Response:
             "details": error.code,
             "hint": error.hint,
         }
+        if request.path.startswith("/functions/v1/"):
+            body["error"] = error.message  # where supabase-py looks for it
     response = jsonify(body)
     response.status_code = status
     response.headers.extend(error.headers)

@@ -43,13 +43,33 @@ def read_body(model: type[Model]) -> Model:
     Raises:
         ApiError: 413 too_large, 415 unsupported_media_type, 400 invalid_json, content_invalid, invalid_input.
     """
-    raw = request.get_data()
-    if len(raw) == request.max_content_length:  # Werkzeug cuts a chunked body there, and tells on the next read only
-        request.stream.read(1)
+    raw = read_raw()
     if not raw:
         return _validated(model, {})
     if request.mimetype != "application/json":
         raise ApiError(415, "unsupported_media_type", "The body must be JSON.", "Send Content-Type: application/json.")
+    value = parse(raw)
+    return _validated(model, value)
+
+
+def read_raw() -> bytes:
+    """Return the request's body as it came.
+
+    Raises:
+        ApiError: 413 too_large.
+    """
+    raw = request.get_data()
+    if len(raw) == request.max_content_length:  # Werkzeug cuts a chunked body there, and tells on the next read only
+        request.stream.read(1)
+    return raw
+
+
+def parse(raw: bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ApiError: 400 invalid_json, content_invalid.
+    """
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -59,7 +79,7 @@ def read_body(model: type[Model]) -> Model:
         raise ApiError(400, "invalid_json", "The body is not JSON.", hint) from None
     if b"\\u0000" in raw and _has_nul(value):
         raise _content_invalid()
-    return _validated(model, value)
+    return value
 
 
 def read_query(model: type[Model]) -> Model:

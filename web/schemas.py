@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StrictBool, StrictInt
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
 BIGINT = 2**63 - 1
@@ -334,6 +334,16 @@ class Problem(Row):
     message: str
     details: str
     hint: str | None
+
+
+class FunctionProblem(Problem):
+    """An error of a background function; `error` is the sentence again, for Supabase's clients."""
+
+    error: str
+
+
+class AnyJson(RootModel[Any]):
+    """Whatever a function returns: an array of rows or values, one row, or a bare value."""
 
 
 # Live

@@ -7,9 +7,14 @@ from web.config import Config
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_CORS_METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
-_CORS_HEADERS = "authorization, apikey, content-type, x-client-info, x-request-id, x-supabase-api-version"
-_EXPOSED_HEADERS = "Retry-After, X-Request-Id"
+_CORS_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+# All that Supabase's clients send, for any of their parts.
+_CORS_HEADERS = (
+    "accept, accept-profile, apikey, authorization, baggage, cache-control, content-profile, content-type, prefer,"
+    " range, traceparent, tracestate, x-client-info, x-metadata, x-region, x-request-id, x-retry-count,"
+    " x-supabase-api-version, x-upsert"
+)
+_EXPOSED_HEADERS = "Content-Range, Proxy-Status, Retry-After, X-Request-Id"
 
 
 def init_app(app: Flask, config: Config) -> None:

@@ -18,7 +18,7 @@ import pytest
 from tests.http.conftest import PASSWORD, Person, check_answer
 from tests.http.test_login import refuses, sign_in
 from tests.keys import encoded, token
-from tests.node import NODE
+from tests.node import node
 from tests.servers import ROOT, Baton, Server, running_baton
 from web.auth.passwords import hash_password
 
@@ -285,7 +285,7 @@ def test_the_examples_of_the_page_sign_good_tokens(shop: Baton, tmp_path: Path) 
     script = tmp_path / "sign.mjs"
     call = f"console.log(batonToken({json.dumps({'id': subject, 'name': 'Kim Lee'})}))"
     script.write_text(example("js") + call)
-    text = subprocess.check_output([NODE, script], env={"BATON_IDENTITY_SECRET": SECRET}, text=True)
+    text = subprocess.check_output([node(), script], env={"BATON_IDENTITY_SECRET": SECRET}, text=True)
     second = session_of(exchange(shop, text.strip()))
     assert second["user"]["id"] == first["user"]["id"]
     assert second["user"]["user_metadata"] == {"name": "Kim Lee"}

@@ -11,7 +11,7 @@ import pytest
 from tests.http.conftest import PASSWORD
 from tests.http.test_host_users import SECRET, identity
 from tests.keys import KeyFile, ec_file, rsa_file
-from tests.node import run
+from tests.node import MODULES, run_module
 from tests.servers import Baton, Server, running_baton
 
 Answer = dict[str, Any]
@@ -19,7 +19,9 @@ Answer = dict[str, Any]
 
 def scenario(baton: Baton, name: str, **given: Any) -> dict[str, Any]:
     """Run a scenario with a new client of the server."""
-    seen: dict[str, Any] = run("auth.mjs", scenario=name, url=baton.base_url, key=baton.anon_key, **given)
+    seen: dict[str, Any] = run_module(
+        (MODULES / "auth.mjs").read_text(), scenario=name, url=baton.base_url, key=baton.anon_key, **given
+    )
     return seen
 
 

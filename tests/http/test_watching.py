@@ -83,6 +83,23 @@ def test_allowed_origins_may_ask(baton: Baton, allowed: tuple[str, ...], origin:
     assert "Access-Control-Allow-Credentials" not in refused.headers
 
 
+@pytest.mark.parametrize(
+    "path", ["/auth/v1/token", "/rest/v1/rpc/who_am_i", "/rest/v1/chats", "/functions/v1/idle-detection"]
+)
+def test_a_page_may_send_all_that_supabase_js_sends(baton: Baton, path: str) -> None:
+    origin = "https://shop.example"
+    client = create_app(Config(jwt_secret=baton.jwt_secret, allowed_origins=(origin,))).test_client()
+    sent = {"apikey", "authorization", "content-profile", "content-type", "prefer", "x-client-info", "x-retry-count"}
+    asking = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    asked = client.options(path, headers={**asking, "Access-Control-Request-Headers": ",".join(sorted(sent))})
+    assert asked.status_code == 200
+    assert sent <= set(asked.headers["Access-Control-Allow-Headers"].split(", "))
+    allowed = set(asked.headers["Access-Control-Allow-Methods"].split(", "))
+    assert allowed >= {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+    exposed = set(asked.headers["Access-Control-Expose-Headers"].split(", "))
+    assert exposed >= {"Content-Range", "Proxy-Status"}
+
+
 def test_a_folder_of_static_files_gives_nothing_else(baton: Baton) -> None:
     for path in ("/static/../config.py", "/static/%2e%2e/config.py", "/static/"):
         request = httpx.Request("GET", baton.base_url + path)

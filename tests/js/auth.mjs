@@ -1,11 +1,7 @@
-// What a page does with Supabase's own client to sign in. tests/node.py runs it: what is given comes as
-// JSON by standard input, what was seen goes out as JSON.
-
-import { text } from "node:stream/consumers";
+// What a page does with Supabase's own client to sign in. tests/node.py runs it and puts `given` before it;
+// what was seen goes out as JSON.
 
 import { createClient } from "@supabase/supabase-js";
-
-const given = JSON.parse(await text(process.stdin));
 
 /** The paths that the client has asked for. */
 const asked = [];

@@ -1,6 +1,6 @@
 """The routes, a blueprint per subject. A view checks shapes, calls one function, returns its rows."""
 
-from web.routes import admin, auth, chats, docs, health, jobs, live, messages, operator, storage
+from web.routes import admin, auth, chats, docs, health, jobs, live, messages, operator, rest, storage
 
 BLUEPRINTS = (
     chats.blueprint,
@@ -9,6 +9,7 @@ BLUEPRINTS = (
     operator.blueprint,
     admin.blueprint,
     auth.blueprint,
+    rest.blueprint,
     storage.blueprint,
     jobs.blueprint,
     health.blueprint,

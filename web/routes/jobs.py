@@ -7,7 +7,7 @@ import functions
 from web.db import database
 from web.errors import ApiError
 from web.openapi import operation
-from web.schemas import JobRun
+from web.schemas import FunctionProblem, JobRun
 from web.tokens import current_caller
 
 blueprint = Blueprint("jobs", __name__)
@@ -16,9 +16,9 @@ JOB_TIMEOUT_MS = 60_000
 
 
 @blueprint.post("/functions/v1/<name>")
-@operation("Jobs", JobRun)
+@operation("Jobs", JobRun, problem=FunctionProblem)
 def run_function(name: str) -> ResponseReturnValue:
-    """Run a background function now and tell how many things it did. For the service role."""
+    """Run a background function now and tell how many things it did; a body is not looked at. For the service role."""
     if name not in functions.JOBS:
         hint = f"There are {', '.join(functions.JOBS)}."
         raise ApiError(404, "function_not_found", "There is no such function.", hint)
