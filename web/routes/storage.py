@@ -36,7 +36,6 @@ def replace_file(bucket_id: str, name: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/<bucket_id>/<path:name>")
-@blueprint.get("/authenticated/<bucket_id>/<path:name>", endpoint="download_file_authenticated")
 @operation("Files", problem=StorageProblem)
 def download_file(bucket_id: str, name: str) -> ResponseReturnValue:
     """Read a file that the caller may see."""
@@ -56,7 +55,6 @@ def download_public_file(bucket_id: str, name: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/info/<bucket_id>/<path:name>")
-@blueprint.get("/info/authenticated/<bucket_id>/<path:name>", endpoint="describe_file_authenticated")
 @operation("Files", FileInfo, problem=StorageProblem)
 def describe_file(bucket_id: str, name: str) -> ResponseReturnValue:
     """Return what is known of a file that the caller may see."""
