@@ -7,12 +7,12 @@ from typing import Any
 
 from psycopg import Connection
 
-from functions import assignment_sweep, clean_up, customer_idle, gone_detection, idle_detection
+from functions import assignment_sweep, clean_up, customer_idle, gone_detection, idle_detection, retention
 from functions.job import Job
 
 JOBS: dict[str, Job] = {
     module.JOB.name: module.JOB
-    for module in (assignment_sweep, gone_detection, idle_detection, customer_idle, clean_up)
+    for module in (assignment_sweep, gone_detection, idle_detection, customer_idle, clean_up, retention)
 }
 
 
