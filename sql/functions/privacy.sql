@@ -102,7 +102,7 @@ as $$
   select jsonb_build_object(
     'email', u.email,
     'phone', to_jsonb(u) -> 'phone',  -- a Supabase project knows more than the stand-in
-    'is_anonymous', u.is_anonymous,
+    'is_anonymous', to_jsonb(u) -> 'is_anonymous',
     'user_metadata', u.raw_user_meta_data,
     'app_metadata', u.raw_app_meta_data,
     'created_at', u.created_at,
