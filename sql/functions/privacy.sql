@@ -78,6 +78,7 @@ begin
   elsif not exists (select from auth.users u where u.id = p_user_id)
     and not exists (select from public.real_users u where u.id = p_user_id)
     and not exists (select from public.operators o where o.id = p_user_id)
+    and not exists (select from private.connections k where k.person_id = p_user_id)
     and not exists (select from private.erased_people e where e.id = p_user_id)
   then
     perform private.refuse('user_not_found');
