@@ -124,14 +124,28 @@ def test_an_erasure_that_is_rolled_back_costs_nothing(arena: Database, pair: lis
     assert arena.value("select count(*) from auth.refresh_tokens") == 1
 
 
-def test_a_row_that_plain_sql_deletes_meanwhile_is_made_anew_by_the_next_try(
-    arena: Database, pair: list[Session]
-) -> None:
-    deletes = as_owner(f"delete from real_users where id = '{CORA}'")
-    assert overlap(pair, deletes, STARTS) == (OK, OK, False)
-    locks = as_owner(f"select from real_users where id = '{CORA}' for update; {deletes}")
-    assert overlap(pair, locks, STARTS)[1] in (OK, "conflict")
-    assert pair[0].run(STARTS) == OK
+def test_she_starts_a_chat_while_her_erasure_waits_for_another_one(arena: Database) -> None:
+    with sessions(arena, 3) as (stopper, admin, cora):
+        assert stopper.begin(f"select from chats where id = '{HELD}' for update") == OK
+        erased = start(admin, ERASES_HER)
+        assert not settles(erased, admin, stopper.pid)
+        # Her row is locked, not deleted yet.
+        started = start(cora, STARTS)
+        assert not settles(started, cora, admin.pid)
+        assert stopper.end() == OK
+        assert (erased.result(20), started.result(20)) == (OK, "not_signed_in")
+    assert is_well(arena)
+
+
+def test_she_starts_a_chat_while_plain_sql_deletes_her_row(arena: Database, pair: list[Session]) -> None:
+    owner, cora = pair
+    assert owner.begin(as_owner(f"select from real_users where id = '{CORA}' for update")) == OK
+    started = start(cora, STARTS)
+    assert not settles(started, cora, owner.pid)
+    assert owner.execute(f"delete from real_users where id = '{CORA}'") == OK
+    assert owner.end() == OK
+    assert started.result(20) == "conflict"
+    assert cora.run(STARTS) == OK
 
 
 def test_she_is_erased_by_two_at_once(arena: Database, pair: list[Session]) -> None:
@@ -208,6 +222,18 @@ def test_she_signs_in_or_out_first(arena: Database, pair: list[Session], deed: s
 )
 def test_she_signs_in_or_out_meanwhile(arena: Database, pair: list[Session], deed: str, result: str) -> None:
     assert overlap(pair, ERASES_HER, deed) == (OK, result, False)
+    assert is_well(arena)
+
+
+def test_who_refreshes_a_token_does_not_wait_in_a_circle_with_the_erasure(arena: Database) -> None:
+    with sessions(arena, 3) as (stopper, login, admin):
+        assert stopper.begin("select from auth.refresh_tokens where token_hash = 'one' for update") == OK
+        refreshed = start(login, REFRESHES)  # has the session, and will ask for the account
+        assert not settles(refreshed, login, stopper.pid)
+        erased = start(admin, ERASES_HER)
+        assert not settles(erased, admin, login.pid, stopper.pid)
+        assert stopper.end() == OK
+        assert (refreshed.result(20), erased.result(20)) == (OK, OK)
     assert is_well(arena)
 
 

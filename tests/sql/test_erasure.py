@@ -93,17 +93,18 @@ def test_nobody_else_loses_anything(world: World, kim: Customer) -> None:
     lee = with_account(world, world.customer("Lee"))
     ana = world.operator("Ana", capacity=2)
     chat = world.chat("assigned", ana, lee)
-    world.chat("assigned", ana, kim)
+    world.replies(world.chat("assigned", ana, kim), ana)
     lee.call("mark_read", p_chat_id=chat, p_seq=1)
     lee.call("check_request")
     world.service.rows("select private.open_connection(%s, %s)", uuid4(), lee.id)
     before = traces(world, lee.id, chat)
-    held = world.stats(ana)
+    numbers = world.stats(ana)
+    assert numbers == (1, 1, 0)
     erase(kim)
     after = traces(world, lee.id, chat)
     assert after == before
     assert world.holder(chat) == ana.id
-    assert world.stats(ana) == held
+    assert world.stats(ana) == numbers
 
 
 def test_the_hand_that_held_his_chat_is_free_and_is_given_the_next_one(world: World, kim: Customer) -> None:
