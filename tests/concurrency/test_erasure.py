@@ -1,5 +1,10 @@
 """Somebody is erased while he, or somebody else, does something: nothing is left, nothing is half-left."""
 
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from random import Random
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +23,7 @@ from tests.concurrency.world import (
     as_service,
     broken_invariants,
     overlap,
+    refusals,
     sessions,
     settles,
     start,
@@ -266,7 +272,7 @@ def test_at_their_end_they_come_one_after_the_other(arena: Database, pair: list[
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
 def test_a_chain_is_not_built_on_an_old_look(arena: Database, pair: list[Session], isolation: str) -> None:
     changes = [as_owner(f"update operators set capacity = 4 where id = '{person}'") for person in (ANA, BEN)]
-    first, second, _ = overlap(pair, *changes, isolation=isolation)
+    first, second, _ = overlap(pair, changes[0], changes[1], isolation=isolation)
     assert sorted((first, second)) in ([OK, OK], ["40001", OK])
     assert is_whole(arena)
 
@@ -294,3 +300,58 @@ def test_a_customer_who_writes_into_an_old_chat_keeps_it(arena: Database, pair: 
     assert overlap(pair, later, writes(CORA, HELD)) == (OK, "chat_not_found", False)
     arena.owner.execute("update settings set value = '0' where name = 'chat_retention_days'")
     assert broken_invariants(arena) == []
+
+
+# All of it at once
+
+GUESTS = [UUID(int=0xC000 + n) for n in range(40)]
+TEAM = [UUID(int=0xA000 + n) for n in range(4)]
+
+
+def deeds(random: Random) -> Iterator[str]:
+    """Yield what guests and staff do, and how guests are erased, each somewhere among the others."""
+    while True:
+        guest, operator, other = random.choice(GUESTS), random.choice(TEAM), random.choice(TEAM)
+        his = f"(select id from chats where real_user_id = '{guest}' limit 1)"
+        held = f"(select id from chats where assigned_operator_id = '{operator}' limit 1)"
+        yield random.choice(
+            [
+                as_person(guest, "select start_chat('hello', gen_random_uuid())"),
+                as_person(guest, "select start_chat('hello', gen_random_uuid())"),
+                as_owner(f"insert into messages (chat_id, sender_type, content) select {his}, 'real', 'more'"),
+                asks(operator),
+                as_owner(f"insert into messages (chat_id, sender_type, content) select {held}, 'operator', 'hi'"),
+                as_person(ADA, f"select reassign_chat(c.id, '{other}') from list_chats(null, null, 1) c"),
+                as_owner(f"update operators set is_active = not is_active where id = '{operator}'"),
+                as_owner(
+                    "update settings set value = to_jsonb((value::text)::integer + 1) where name = 'rate_limit_burst'"
+                ),
+                as_person(guest, "select erase_user_data()"),
+                as_person(ADA, f"select erase_user_data('{guest}')"),
+                as_service("select private.run_retention()"),
+                as_service("select private.run_assignment_sweep()"),
+            ]
+        )
+
+
+def test_guests_are_erased_while_everybody_does_everything(arena: Database) -> None:
+    for number, operator in enumerate(TEAM):
+        arena.owner.execute(
+            "insert into operators (id, name, capacity, auto_assign) values (%s, 'Op', 3, %s)", (operator, number > 1)
+        )
+    arena.owner.execute("update settings set value = '0.000001' where name = 'chat_retention_days'")
+
+    def work(number: int, session: Session) -> Counter[str]:
+        return Counter(session.run(deed) for deed in islice(deeds(Random(number)), 120))  # noqa: S311 - repeatable
+
+    with sessions(arena, 12) as all_of_them, ThreadPoolExecutor(12) as threads:
+        told: Counter[str] = sum(threads.map(work, range(12), all_of_them), Counter())
+    arena.owner.execute("update settings set value = '0' where name = 'chat_retention_days'")
+    assert set(told) <= refusals(arena) | {OK}, told
+    assert told[OK] > 400, told
+    assert broken_invariants(arena) == []
+    assert is_whole(arena)
+    erased = "select id from private.erased_people"
+    for table, column in (("real_users", "id"), ("chats", "real_user_id"), ("messages", "sender_id")):
+        assert arena.value(f"select count(*) from {table} where {column} in ({erased})") == 0
+    assert arena.value("select count(*) from private.erased_people") > 10

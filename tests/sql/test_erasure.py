@@ -238,15 +238,16 @@ def test_a_customer_who_became_an_operator_and_left_is_erased_as_both(world: Wor
 
 
 def test_nobody_erases_somebody_else(world: World, kim: Customer) -> None:
-    lee, ana = world.customer("Lee"), world.operator("Ana")
-    for who in (lee, ana, world.stranger()):
+    others: list[Caller] = [world.customer("Lee"), world.operator("Ana"), world.stranger()]
+    for who in others:
         with world.refused("PT403", "not_allowed"):
             erase(who, kim.id)
     with world.refused("PT401", "not_signed_in"):
         erase(world.service)
     with world.refused("42501"):
         erase(world.anonymous)
-    for who in (world.admin(), world.service):
+    admins: list[Caller] = [world.admin(), world.service]
+    for who in admins:
         with world.refused("PT404", "user_not_found"):
             erase(who, uuid4())
 
