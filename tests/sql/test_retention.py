@@ -116,11 +116,13 @@ def test_anonymous_visitors_who_left_no_chat_and_did_not_come_back_go(world: Wor
     )
     world.insert("real_users", id=talker)
     world.insert("chats", real_user_id=talker, chat_state="completed")
-    world.owner.does("update auth.sessions set updated_at = %s where user_id = %s", NOON - DAY, active)
+    world.owner.rows("select auth.start_session(%s, 'another device')", active)  # just now
+    world.owner.does("update auth.users set last_sign_in_at = created_at where id = %s", active)
     world.insert("operators", id=operator, name="Ana")
     assert run(world, NOON) == 1
     assert accounts(world) == {young, identified, talker, active, operator}
     assert world.owner.value("select count(*) from auth.sessions where user_id = %s", old) == 0
+    assert world.owner.value("select count(*) from auth.sessions where user_id = %s", active) == 2
     assert world.owner.value("select count(*) from auth.refresh_tokens where user_id = %s", old) == 0
 
 
