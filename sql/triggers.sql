@@ -191,7 +191,7 @@ create trigger _500_ring after insert on private.events
 -- nobody else
 
 drop trigger if exists _950_chain on private.audit_entries;
-create constraint trigger _950_chain after insert on private.audit_entries
+create constraint trigger _950_chain after insert or update on private.audit_entries
   deferrable initially deferred
   for each row execute function private.tg_audit_entries__chain();
 

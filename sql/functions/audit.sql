@@ -43,8 +43,10 @@ $$;
 comment on function private.audit_hash(public.audit_log) is 'SHA-256, in hex, of a row of the log and of the hash of the one before.';
 revoke execute on function private.audit_hash(public.audit_log) from public, anon, authenticated, service_role;
 
--- The head's row is locked from here to the commit. Deferred triggers that still follow (automatic
--- assignment) take locks without waiting, or for less than it takes to be a deadlock.
+-- The head's row is locked from here to the commit, so this must come after automatic assignment, which
+-- may wait at its gate for somebody who waits for this lock. Deferred triggers fire in rounds: those
+-- that were queued meanwhile come in the next one. Automatic assignment comes to its gate in the first
+-- round, or in the second where the first has given something; so this lets both pass.
 create or replace function private.tg_audit_entries__chain()
 returns trigger
 language plpgsql
@@ -55,6 +57,10 @@ declare
   v_head private.audit_head;
   v_row public.audit_log;
 begin
+  if new.rounds_waited < 2 then
+    update private.audit_entries e set rounds_waited = e.rounds_waited + 1 where e.id = new.id;
+    return null;
+  end if;
   select h.* into strict v_head from private.audit_head h for update;
   v_row := row(
     v_head.count + 1, new.at, new.actor_id, new.actor_kind, new.action, new.subject_id, new.detail, v_head.last_hash, ''

@@ -48,7 +48,8 @@ create unlogged table private.audit_entries (
   actor_kind text not null,
   action text not null,
   subject_id uuid,
-  detail jsonb not null
+  detail jsonb not null,
+  rounds_waited integer not null default 0  -- of deferred triggers (functions/audit.sql)
 );
 
 insert into public.settings (name, value, kind, description) values
