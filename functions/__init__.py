@@ -15,12 +15,22 @@ from functions import (
     file_sweep,
     gone_detection,
     idle_detection,
+    retention,
 )
 from functions.job import Job
 
 JOBS: dict[str, Job] = {
     module.JOB.name: module.JOB
-    for module in (assignment_sweep, gone_detection, idle_detection, customer_idle, file_removal, file_sweep, clean_up)
+    for module in (
+        assignment_sweep,
+        gone_detection,
+        idle_detection,
+        customer_idle,
+        file_removal,
+        file_sweep,
+        clean_up,
+        retention,
+    )
 }
 
 

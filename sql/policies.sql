@@ -188,6 +188,19 @@ create policy select_staff on public.chat_history for select to authenticated
 drop policy if exists all_service on public.chat_history;
 create policy all_service on public.chat_history for all to service_role using (true) with check (true);
 
+-- audit_log: admins; rows come from what is done
+
+alter table public.audit_log enable row level security;
+revoke all on public.audit_log from anon, authenticated, service_role;
+grant select on public.audit_log to authenticated;
+grant select on public.audit_log to service_role;
+
+drop policy if exists select_admin on public.audit_log;
+create policy select_admin on public.audit_log for select to authenticated
+  using ((select private.is_admin()));
+drop policy if exists all_service on public.audit_log;
+create policy all_service on public.audit_log for all to service_role using (true) with check (true);
+
 -- storage.objects, Supabase's or its stand-in's, shared with others' buckets: hence the longer names.
 --
 -- attachments: files of a chat, in the folder of its id. Whoever may write in the chat may put a file there;
@@ -251,7 +264,10 @@ alter table private.connections enable row level security;
 alter table private.file_removals enable row level security;
 alter table private.host_users enable row level security;
 alter table private.host_nonces enable row level security;
+alter table private.erased_people enable row level security;
+alter table private.audit_head enable row level security;
+alter table private.audit_entries enable row level security;
 revoke all on private.operator_load, private.gate, private.rate_buckets, private.jobs,
   private.events, private.epoch, private.relays, private.connections, private.file_removals,
-  private.host_users, private.host_nonces
+  private.host_users, private.host_nonces, private.erased_people, private.audit_head, private.audit_entries
   from anon, authenticated, service_role;

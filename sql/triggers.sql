@@ -12,6 +12,10 @@ create trigger _500_limit_files after insert or update on public.settings
   when (new.name = 'file_size_limit')
   execute function private.tg_settings__limit_files();
 
+drop trigger if exists _900_audit on public.settings;
+create trigger _900_audit after update on public.settings
+  for each row execute function private.tg_settings__audit();
+
 -- operators
 
 drop trigger if exists _100_make_hands on public.operators;
@@ -27,7 +31,15 @@ drop trigger if exists _900_note_deleted on public.operators;
 create trigger _900_note_deleted after delete on public.operators
   for each row execute function private.tg_note_deleted_person();
 
+drop trigger if exists _950_audit on public.operators;
+create trigger _950_audit after insert or delete or update of role, capacity, is_active on public.operators
+  for each row execute function private.tg_operators__audit();
+
 -- real_users
+
+drop trigger if exists _100_refuse_erased on public.real_users;
+create trigger _100_refuse_erased after insert on public.real_users
+  for each row execute function private.tg_real_users__refuse_erased();
 
 drop trigger if exists _900_note_deleted on public.real_users;
 create trigger _900_note_deleted after delete on public.real_users
@@ -191,3 +203,35 @@ create constraint trigger _950_dispatch after insert or update on private.operat
 drop trigger if exists _500_ring on private.events;
 create trigger _500_ring after insert on private.events
   for each statement execute function private.tg_events__ring();
+
+-- audit_log and private.audit_head: written at commit by what was put into private.audit_entries, and by
+-- nobody else
+
+drop trigger if exists _950_chain on private.audit_entries;
+create constraint trigger _950_chain after insert or update on private.audit_entries
+  deferrable initially deferred
+  for each row execute function private.tg_audit_entries__chain();
+
+drop trigger if exists _100_guard on public.audit_log;
+create trigger _100_guard before insert on public.audit_log
+  for each row
+  when (pg_trigger_depth() = 0)
+  execute function private.tg_refuse_audit_write();
+
+drop trigger if exists _100_refuse_change on public.audit_log;
+create trigger _100_refuse_change before update or delete on public.audit_log
+  for each row execute function private.tg_refuse_audit_write();
+
+drop trigger if exists _100_refuse_truncate on public.audit_log;
+create trigger _100_refuse_truncate before truncate on public.audit_log
+  for each statement execute function private.tg_refuse_audit_write();
+
+drop trigger if exists _100_guard on private.audit_head;
+create trigger _100_guard before insert or update or delete on private.audit_head
+  for each row
+  when (pg_trigger_depth() = 0)
+  execute function private.tg_refuse_audit_write();
+
+drop trigger if exists _100_refuse_truncate on private.audit_head;
+create trigger _100_refuse_truncate before truncate on private.audit_head
+  for each statement execute function private.tg_refuse_audit_write();

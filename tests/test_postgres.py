@@ -60,6 +60,25 @@ def test_only_the_owner_of_the_data_can_connect(folder: Path) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_what_people_write_is_not_in_its_log(folder: Path) -> None:
+    with EmbeddedPostgres(folder, FAST) as server, psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("create table kept (content text check (content = ''), id integer primary key)")
+        for statement in (
+            "insert into kept values ('sesame', 1)",
+            "insert into kept values ('', 1), ('', 1)",
+            "sesame",
+        ):
+            with pytest.raises(psycopg.Error):
+                connection.execute(statement)
+        with pytest.raises(psycopg.Error):
+            connection.execute("do $$ begin perform 'sesame'::integer; end $$")
+        connection.execute("select pg_sleep(1.1), 'sesame'")
+    log = "".join(path.read_text() for path in folder.glob("log/*.log"))
+    assert "violates check constraint" in log
+    assert "invalid input syntax" in log
+    assert log.count("sesame") == 2  # where it is the very mistake
+
+
 def test_a_server_that_was_left_behind_is_taken_over(folder: Path) -> None:
     EmbeddedPostgres(folder, FAST).start()
     with EmbeddedPostgres(folder, FAST) as server:

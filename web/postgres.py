@@ -65,8 +65,10 @@ SETTINGS: Mapping[str, str] = {
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
     "log_truncate_on_rotation": "on",
-    "log_min_duration_statement": "1s",
     "log_lock_waits": "on",
+    # Never a statement nor a row: what people write would be in them, and stay when they are erased.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 

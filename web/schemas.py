@@ -313,6 +313,28 @@ class Me(Row):
     kind: str
 
 
+class Export(Row):
+    """Everything that is kept about a person, section by section; docs/privacy.md has the fields."""
+
+    user_id: UUID
+    exported_at: AwareDatetime
+    account: dict[str, Any] | None
+    customer: dict[str, Any] | None
+    operator: dict[str, Any] | None
+    chats: list[dict[str, Any]]
+    presence: dict[str, Any]
+
+
+class Erased(Row):
+    """How much was erased."""
+
+    chats: int
+    messages: int
+    sessions: int
+    accounts: int
+    operators: int
+
+
 class JobRun(Row):
     """What a background function did."""
 

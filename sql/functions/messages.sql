@@ -299,7 +299,7 @@ begin
   end if;
   if new.content is distinct from old.content then
     insert into public.message_revisions (message_id, revision, content, replaced_at)
-    select old.id, count(*) + 1, old.content, private.now()
+    select old.id, coalesce(max(r.revision), 0) + 1, old.content, private.now()
     from public.message_revisions r
     where r.message_id = old.id;
   end if;
@@ -575,6 +575,13 @@ begin
   on conflict (id) do nothing;
   -- Two starts under one client_message_id queue up here, so that the second finds the first's message.
   perform from public.real_users u where u.id = v_caller_id for no key update;
+  if not found then
+    -- Somebody erased him, or deleted the row, at this moment.
+    if private.is_erased(v_caller_id) then
+      perform private.refuse('not_signed_in', 'This account was erased. Sign in anew.');
+    end if;
+    perform private.refuse('conflict');
+  end if;
 
   v_message := private.find_sent(v_caller_id, p_client_message_id, null, p_content);
   if v_message.id is null then
@@ -604,7 +611,7 @@ security invoker
 set search_path = ''
 as $$ select private.start_chat(p_content, p_client_message_id, p_fictional_user_id, p_context) $$;
 
-comment on function public.start_chat(text, uuid, uuid, jsonb) is 'The customer starts a chat with his first message; p_context: an object of at most 16 kB. Returns the chat; the same client_message_id again returns the first. Refuses: not_signed_in, not_allowed, content_empty, content_too_long, fictional_user_not_found, invalid_argument, too_large, client_message_id_reused.';
+comment on function public.start_chat(text, uuid, uuid, jsonb) is 'The customer starts a chat with his first message; p_context: an object of at most 16 kB. Returns the chat; the same client_message_id again returns the first. Refuses: not_signed_in, not_allowed, content_empty, content_too_long, fictional_user_not_found, invalid_argument, too_large, client_message_id_reused, conflict.';
 revoke execute on function public.start_chat(text, uuid, uuid, jsonb) from public, anon;
 grant execute on function public.start_chat(text, uuid, uuid, jsonb) to authenticated, service_role;
 

@@ -78,14 +78,16 @@ as $$
 declare
   v_kind text := private.kind_of(p_person_id);
 begin
-  if v_kind <> 'inactive' then
+  if v_kind = 'customer' and private.is_erased(p_person_id) then
+    v_kind := 'erased';
+  elsif v_kind <> 'inactive' then
     perform private.renew_connections(p_process_id, array[p_person_id]);
   end if;
   return v_kind;
 end
 $$;
 
-comment on function private.open_connection(uuid, uuid) is 'The person has opened a connection in this process; returns what he is: admin, operator, inactive (then nothing is kept) or customer.';
+comment on function private.open_connection(uuid, uuid) is 'The person has opened a connection in this process; returns what he is: admin, operator, customer; inactive or erased (then nothing is kept).';
 revoke execute on function private.open_connection(uuid, uuid) from public, anon, authenticated;
 grant execute on function private.open_connection(uuid, uuid) to service_role;
 

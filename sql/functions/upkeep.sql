@@ -120,6 +120,8 @@ begin
     select k.person_id, k.process_id
     from private.connections k
     where k.seen_at < private.now() - interval '1 day'
+      -- One who was connecting while he was erased.
+      or exists (select from private.erased_people e where e.id = k.person_id)
     for update skip locked
   )
   delete from private.connections k using done d where k.person_id = d.person_id and k.process_id = d.process_id;
@@ -127,6 +129,10 @@ begin
   v_total := v_total + v_count;
   -- An hour longer than the tokens are good for: no clock is that wrong.
   delete from private.host_nonces n where n.expires_at < private.now() - interval '1 hour';
+  get diagnostics v_count = row_count;
+  v_total := v_total + v_count;
+  -- By then no access token lives that was given before: a Supabase project's live a week at most.
+  delete from private.erased_people e where e.erased_at < private.now() - interval '8 days';
   get diagnostics v_count = row_count;
   v_total := v_total + v_count;
   -- Where the login is Baton's own; a Supabase project keeps its own house.
@@ -137,6 +143,6 @@ begin
 end
 $$;
 
-comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, events older than the setting event_retention, signals older than an hour, connections that ended a day ago, nonces of identity tokens that have ended, and ended logins; returns how many rows. A job of the service.';
+comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, events older than the setting event_retention, signals older than an hour, connections that ended a day ago, nonces of identity tokens that have ended, who was erased 8 days ago, and ended logins; returns how many rows. A job of the service.';
 revoke execute on function private.run_clean_up() from public, anon, authenticated;
 grant execute on function private.run_clean_up() to service_role;

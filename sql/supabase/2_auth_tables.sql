@@ -49,6 +49,7 @@ create table if not exists auth.refresh_tokens (
   used_at timestamptz,                     -- first use; a later one means that somebody has a copy
   revoked boolean not null default false
 );
+create index if not exists idx_refresh_tokens_user on auth.refresh_tokens (user_id);
 create index if not exists idx_refresh_tokens_session on auth.refresh_tokens (session_id);
 create index if not exists idx_refresh_tokens_created_at on auth.refresh_tokens (created_at);
 comment on table auth.refresh_tokens is 'The refresh tokens of each session, by hash; each is used once.';

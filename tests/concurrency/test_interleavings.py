@@ -150,6 +150,7 @@ DEEDS = {
     "plain messages to all": as_owner(
         "insert into messages (chat_id, sender_type, content) select id, 'real', 'hey' from chats order by id"
     ),
+    "erase_user_data": as_person(CORA, "select erase_user_data()"),
     "erase the customer": as_owner(f"delete from real_users where id = '{CORA}'"),
 }
 

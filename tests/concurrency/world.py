@@ -176,4 +176,7 @@ def broken_invariants(database: Database) -> list[dict[str, Any]]:
 
 def clear(database: Database) -> None:
     """Remove everybody and everything, so that a database serves many scenarios."""
-    database.owner.execute("delete from real_users where true; delete from operators where true")
+    database.owner.execute(
+        "delete from real_users where true; delete from operators where true;"
+        " delete from private.erased_people where true"
+    )

@@ -88,9 +88,29 @@ def test_the_events_alone_make_a_chat(play: Play) -> None:
         assert made.differences(fresh) == [], name
 
 
+def test_of_a_customer_who_is_erased_nothing_can_be_fetched_or_replayed(play: Play) -> None:
+    chat_id = play.chat["id"]
+    ok(play.ana.takes_next())
+    with Crowd(play.baton.base_url) as crowd:
+        watches = {}
+        for name, who in play.everyone.items():
+            client = crowd.client(str(who.token), is_staff=name in play.staff)
+            if fetch(who, chat_id) is not None:
+                watches[name] = crowd.do(client.watch(chat_id))
+            wait_until(lambda client=client: client.is_live)  # type: ignore[misc]
+        assert {"the customer", "Ana", "Ada"} <= watches.keys()
+        ok(play.customer.delete("/api/me"))
+        for name in watches.keys() - {"the customer"}:  # his sockets are closed
+            wait_until(lambda watch=watches[name]: watch.end is not None, what=name)  # type: ignore[misc]
+        for who in play.everyone.values():
+            for path in ("snapshot", "events?after_event=0", "messages"):
+                assert who.get(f"/api/chats/{chat_id}/{path}").status_code == 404
+
+
 def test_what_can_be_done_to_a_chat_is_tried_here(play: Play) -> None:
     """Every public function that writes, but for those that change no chat."""
     others = {"set_setting", "register_operator", "check_request", "set_typing", "start_chat", "should_keep_assignment"}
+    others |= {"export_user_data", "erase_user_data"}  # after which there is nothing to replay: above
     others |= {"get_queue_position", "get_assignment_queue_status", "get_operator_inbox", "detect_stuck_chats"}
     writing = play.database.rows(
         "select proname from pg_proc where pronamespace = 'public'::regnamespace and provolatile = 'v'"

@@ -305,6 +305,49 @@ def test_whoever_is_erased_is_sent_away(
     assert screen.closing_code() == 4401
 
 
+@pytest.mark.parametrize("has_written", [True, False])
+def test_whoever_erases_himself_is_sent_away_and_not_let_in_again(
+    connected: Callable[[Person], Socket],
+    open_socket: Connect,
+    customer: Person,
+    operator: Person,
+    owner: Database,
+    has_written: bool,
+) -> None:
+    screens = [connected(customer), connected(customer)]
+    if has_written:
+        chat = holds(operator, customer)
+        theirs = connected(operator)
+        theirs.subscribe(chat["id"])
+    assert customer.delete("/api/me").status_code == 200
+    assert [screen.closing_code() for screen in screens] == [4401, 4401]
+    if has_written:
+        assert theirs.expect("unsubscribed", chat_id=chat["id"])["details"] == "chat_not_found"
+        assert theirs.expect("inbox", chats=[])
+    again = open_socket()
+    again.send(type="auth", token=customer.token)
+    assert again.refusal() == "not_signed_in"
+    assert again.closing_code() == 4401
+    wait_until(lambda: owner.rows("select from private.connections where person_id = %s", customer.id) == [])
+
+
+def test_whoever_was_erased_while_the_relay_was_away_is_sent_away_when_it_is_back(
+    connected: Callable[[Person], Socket], customer: Person, new_customer: Callable[[], Person], owner: Database
+) -> None:
+    other = new_customer()
+    screen, kept = connected(customer), connected(other)
+    with owner.owner.transaction():  # the signal is gone before anybody could have seen it
+        owner.rows("select public.erase_user_data(%s)", customer.id)
+        owner.rows("delete from private.events where person_id = %s", customer.id)
+    assert screen.all_until_pong() == []
+    owner.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'baton relay' and datname = current_database()"
+    )
+    assert screen.closing_code() == 4401
+    assert kept.all_until_pong() == []
+
+
 def test_a_customer_who_becomes_an_operator_signs_in_again(
     connected: Callable[[Person], Socket], customer: Person, owner: Database
 ) -> None:

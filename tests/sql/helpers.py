@@ -34,10 +34,12 @@ TABLES = (
     "public.operator_activity",
     "public.operator_stats",
     "public.chat_history",
+    "public.audit_log",
     "private.operator_load",
     "private.events",
     "private.file_removals",
     "storage.objects",
+    "private.erased_people",
 )
 
 
@@ -410,13 +412,26 @@ class World:
             connection.execute("delete from operators where true")
             connection.execute("delete from fictional_users where true")
             connection.execute("delete from storage.objects where true")
-            for table in ("rate_buckets", "events", "connections", "file_removals"):
+            for table in ("rate_buckets", "events", "connections", "file_removals", "erased_people"):
                 connection.execute(SQL("delete from private.{} where true").format(Identifier(table)))
             connection.execute("delete from private.jobs where true")
             for setting in settings:
                 connection.execute(
                     "update settings set value = %s where name = %s", (Jsonb(setting["value"]), setting["name"])
                 )
+            connection.execute("delete from auth.users where true")
+            connection.execute("set constraints all immediate")  # what all this says to the log
+            with switched_off(connection):
+                connection.execute("delete from audit_log where true")
+                connection.execute("update private.audit_head set count = 0, last_hash = '' where true")
+
+
+@contextmanager
+def switched_off(connection: Connection[Any]) -> Iterator[None]:
+    """Switch all triggers off for a while in the transaction, as a superuser can."""
+    connection.execute("set local session_replication_role = replica")
+    yield
+    connection.execute("set local session_replication_role = origin")
 
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

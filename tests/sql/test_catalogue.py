@@ -65,6 +65,9 @@ FUNCTIONS = {
     ),
     # Not in the specification
     "check_request": ("", "void"),
+    "check_audit_log": ("", "TABLE(id bigint, problem text)"),
+    "erase_user_data": ("p_user_id uuid DEFAULT NULL::uuid", "jsonb"),
+    "export_user_data": ("p_user_id uuid DEFAULT NULL::uuid", "jsonb"),
     "get_chat": ("p_chat_id uuid", "chats"),
     "get_operator_inbox": ("", "jsonb"),
     "list_events": (
@@ -101,6 +104,7 @@ COLUMNS = {
     "operators": "id name email role is_active capacity auto_assign status status_reason",
     "operator_activity": "operator_id chat_id last_activity_at",
     "operator_stats": "operator_id date messages_sent chats_handled idle_incidents chats_missed",
+    "audit_log": "id at actor_id actor_kind action subject_id detail previous_hash hash",
     "chat_history": "chat_id at actor_id from_state to_state operator_id reason",
     "real_users": "id name",
     "fictional_users": "id name",

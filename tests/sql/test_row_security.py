@@ -134,6 +134,7 @@ READS: dict[str, tuple[str, dict[str, set[str]]]] = {
         },
     ),
     "operator_stats": ("select operator_id from operator_stats", {"ben": {"ben"}, "ada": {"ben"}}),
+    "audit_log": ("select subject_id from audit_log where action = 'operator.added'", {"ada": STAFF}),
 }
 
 
@@ -164,7 +165,9 @@ def test_settings_are_read_by_admins(house: House) -> None:
             assert bool(house[who].rows("select * from settings")) == (who == "ada"), who
 
 
-@pytest.mark.parametrize("table", ["operator_load", "gate", "rate_buckets", "jobs"])
+@pytest.mark.parametrize(
+    "table", ["operator_load", "gate", "rate_buckets", "jobs", "erased_people", "audit_head", "audit_entries"]
+)
 def test_the_tables_in_private_are_read_by_nobody(house: House, table: str) -> None:
     for caller in (*house.people.values(), house.world.service):
         with refused("42501"):
@@ -230,7 +233,14 @@ def test_the_grants_on_tables_are_these(house: House) -> None:
         },
         **{
             (table, "service_role"): "select"
-            for table in ("read_marks", "chat_assignments", "operator_activity", "operator_stats", "chat_history")
+            for table in (
+                "read_marks",
+                "chat_assignments",
+                "operator_activity",
+                "operator_stats",
+                "chat_history",
+                "audit_log",
+            )
         },
         ("settings", "service_role"): "select update",
         ("message_revisions", "service_role"): "delete select",
@@ -481,6 +491,7 @@ def arguments_of(function: str, house: House) -> dict[str, object]:
         "record_operator_activity": {"p_chat_id": chat},
         "register_operator": {"p_id": uuid4(), "p_name": "Eve", "p_email": "eve@example.com", "p_role": "admin"},
         "set_setting": {"p_name": "allow_take", "p_value": "true"},
+        **{function: {"p_user_id": house["lee"].id} for function in OF_ANYBODY},
     }
     return given.get(function, {})
 
@@ -496,10 +507,11 @@ FOR_STAFF = (
     "get_operator_inbox",
     "get_assignment_queue_status",
 )
-FOR_ADMINS = ("reassign_chat", "check_invariants", "register_operator", "set_setting")
+FOR_ADMINS = ("reassign_chat", "check_invariants", "register_operator", "set_setting", "check_audit_log")
+OF_ANYBODY = ("export_user_data", "erase_user_data")  # for admins; without an argument of oneself
 
 
-@pytest.mark.parametrize("function", [*FOR_STAFF, *FOR_ADMINS])
+@pytest.mark.parametrize("function", [*FOR_STAFF, *FOR_ADMINS, *OF_ANYBODY])
 def test_what_is_for_staff_is_refused_to_everyone_else(house: House, function: str) -> None:
     arguments = arguments_of(function, house)
     for who in ("kim", "stranger"):
@@ -513,7 +525,7 @@ def test_what_is_for_staff_is_refused_to_everyone_else(house: House, function: s
         house["anon"].call_all(function, **arguments)
 
 
-@pytest.mark.parametrize("function", FOR_ADMINS)
+@pytest.mark.parametrize("function", [*FOR_ADMINS, *OF_ANYBODY])
 def test_what_is_for_admins_is_refused_to_operators(house: House, function: str) -> None:
     with house.world.refused("PT403", "not_allowed"):
         house["ana"].call_all(function, **arguments_of(function, house))
@@ -608,8 +620,8 @@ def test_signed_in_callers_execute_everything_but_jobs(house: House) -> None:
 
 def test_no_call_of_a_stranger_with_nulls_changes_anything_or_breaks(house: House) -> None:
     for signature, call in all_functions(house):
-        if signature in ("check_request()", "who_am_i()"):
-            continue
+        if signature in ("check_request()", "who_am_i()", *(f"{function}(uuid)" for function in OF_ANYBODY)):
+            continue  # these are one's own
         with house.world.unchanged():
             try:
                 house["stranger"].rows(call)
@@ -623,6 +635,8 @@ JOBS = (
     "private.run_assignment_sweep()",
     "private.run_clean_up()",
     "private.run_customer_idle()",
+    "private.run_retention()",
+    "private.erased_among('{}')",
     "private.claim_job('x', '1 s')",
     "private.identify_host_user('x', 'x', now(), now() + interval '1 minute', 'x', null, null)",
     "private.spend_token(gen_random_uuid())",
@@ -633,6 +647,12 @@ JOBS = (
     "private.release_chats('{}', 'idle')",
     "private.add_stats(gen_random_uuid(), now())",
     "private.give_chat(gen_random_uuid(), gen_random_uuid(), 'x')",
+    "private.audit('user.erased', gen_random_uuid())",
+    "private.forget_person(gen_random_uuid())",
+    "private.forget_operator(gen_random_uuid())",
+    "private.export_chats(gen_random_uuid())",
+    "private.export_account(gen_random_uuid())",
+    "private.erase_old_chats(now(), 1)",
     "public.release_idle_assignments('0 s')",
 )
 
@@ -644,7 +664,7 @@ def test_nobody_but_the_service_calls_what_is_inside(house: House, who: str) -> 
             house[who].rows(f"select {job}")
 
 
-@pytest.mark.parametrize("job", JOBS[:5])
+@pytest.mark.parametrize("job", JOBS[:7])
 def test_the_service_runs_jobs(house: House, job: str) -> None:
     house.world.service.rows(f"select {job}")
 

@@ -45,6 +45,7 @@ _MAY_HIDE = {True: _TAKEN | {"chat.completed", "chat.released", "chat.updated"},
 _CHAT_NOT_FOUND = ApiError(404, "chat_not_found", "There is no such chat.", "It may also be one that you may not see.")
 
 _WHO_SEES: LiteralString = "select chat_id, person_id from private.who_sees(%s::uuid[], %s::uuid[])"
+_ERASED: LiteralString = "select person_id from private.erased_among(%s::uuid[])"
 _ACTIVE: LiteralString = "select operator_id from private.list_presence(%s::uuid[])"
 
 
@@ -184,6 +185,7 @@ class Hub:
             for subscription in everyone:
                 # What it is reading may be from before the baseline.
                 subscription.is_dirty = subscription.is_dirty or not subscription.is_live
+        self._expel_erased(reader, self._people.everyone())
         self._expel_changed(reader, self._people.everyone())
         self._end_unseen(reader, everyone)
         self._deliver(reader, keys)
@@ -199,8 +201,7 @@ class Hub:
             elif change.event == "chat.deleted" and change.chat_id is not None:
                 self._end_chat(change.chat_id)
             elif change.event == "person.deleted" and change.person_id is not None:
-                for session in self._people.sessions_of([change.person_id]):
-                    session.connection.close(4401, "erased")
+                _send_away(self._people.sessions_of([change.person_id]))
             elif change.event == "operator.changed" and change.person_id is not None:
                 operator_ids.add(change.person_id)
         sessions = self._people.sessions_of(operator_ids)
@@ -350,6 +351,12 @@ class Hub:
                 else:
                     session.connection.close(1012, "sign in again")
 
+    def _expel_erased(self, reader: Reader, sessions: "list[Session]") -> None:
+        """Close the sockets of those who were erased while nobody listened."""
+        ids = {session.person_id for session in sessions if session.person_id is not None}
+        erased = {row[0] for some in in_batches(ids, _PAIRS_AT_ONCE) for row in reader.execute(_ERASED, (list(some),))}
+        _send_away(session for session in sessions if session.person_id in erased)
+
     def _end_chat(self, chat_id: UUID) -> None:
         with self._lock:
             for is_staff in (True, False):
@@ -405,6 +412,11 @@ class Hub:
             if not topic.subscriptions:
                 del self._topics[subscription.key]
         return True
+
+
+def _send_away(sessions: "Iterable[Session]") -> None:
+    for session in sessions:
+        session.connection.close(4401, "erased")
 
 
 def _ask_who_sees(reader: Reader, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], bool]:

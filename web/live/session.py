@@ -278,6 +278,9 @@ class Session:
             self.refuse(ApiError(403, "operator_inactive", "This operator is deactivated.", hint))
             self.connection.close(4403, "operator_inactive")
             return
+        if kind == "erased":
+            self._send_away(not_signed_in())
+            return
         if self.is_ready and (kind in STAFF) != self.is_staff:
             self.connection.close(1012, "sign in again")
             return

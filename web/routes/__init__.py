@@ -1,6 +1,6 @@
 """The routes, a blueprint per subject. A view checks shapes, calls one function, returns its rows."""
 
-from web.routes import admin, auth, chats, docs, health, jobs, live, messages, operator, rest, storage
+from web.routes import admin, auth, chats, docs, health, jobs, live, messages, operator, privacy, rest, storage
 
 BLUEPRINTS = (
     chats.blueprint,
@@ -8,6 +8,7 @@ BLUEPRINTS = (
     live.blueprint,
     operator.blueprint,
     admin.blueprint,
+    privacy.blueprint,
     auth.blueprint,
     rest.blueprint,
     storage.blueprint,
