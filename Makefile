@@ -8,7 +8,7 @@ FLASK := $(BIN)/flask --app wsgi
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # Node.js comes with the development requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help run psql keys load unload demo test soak check format bench clean
+.PHONY: help run psql keys load unload supabase demo test soak check format bench clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,10 +28,13 @@ load: $(VENV)/.runtime  ## Bring a database up to date: make load DATABASE_URL=p
 unload: $(VENV)/.runtime  ## Take everything out of it again, with all data (asks first)
 	@$(FLASK) unload
 
+supabase: $(VENV)/.runtime  ## Write config.toml and migrations/ for a Supabase project: make supabase INTO=../shop/supabase
+	@$(FLASK) supabase $(if $(INTO),--into "$(INTO)")
+
 demo: $(VENV)/.development  ## Play a minute of traffic against the running server, and show the numbers
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(VENV)/.development  ## Run the tests, on Postgres 15 in a container and 18 embedded: make test ARGS="-k loader"
+test: $(VENV)/.development node_modules/.installed  ## Run the tests, on Postgres 15 in a container and 18 embedded: make test ARGS="-k loader"
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 soak: $(VENV)/.development  ## Ten minutes of load with sockets cut and processes killed; every message must arrive once
