@@ -240,8 +240,7 @@ def _load(connection: Connection[Any], source: Source) -> Loaded:
     if has_shim:
         for file in source.shim:
             file.run(connection)
-    if pending:
-        connection.execute("select private.drop_loaded_code(private.table_bound_kinds())")
+    connection.execute("select private.drop_loaded_code(private.table_bound_kinds())")
     for migration in pending:
         migration.file.run(connection)
         arguments = (migration.version, migration.file.name.rpartition("/")[2], migration.file.sha256)

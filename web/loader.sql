@@ -83,7 +83,8 @@ $$;
 comment on function private.code_versions() is 'The loader: everything that code files could have made, and its version.';
 revoke execute on function private.code_versions() from public;
 
--- Functions do not depend on columns, these do, and would be in the way of a migration.
+-- What depends on columns would be in the way of a migration, and views on views in each other's way when
+-- they are made anew. Functions depend on neither, and replacing them keeps what depends on them.
 create or replace function private.table_bound_kinds()
 returns text[]
 language sql
@@ -91,7 +92,7 @@ immutable
 set search_path = ''
 as $$ select array['policy', 'trigger', 'view', 'materialized view'] $$;
 
-comment on function private.table_bound_kinds() is 'The loader: what has to be dropped before a migration.';
+comment on function private.table_bound_kinds() is 'The loader: what has to be dropped before migrations and code are run.';
 revoke execute on function private.table_bound_kinds() from public;
 
 -- Drops objects that code files made, [kind, identity] pairs as pg_identify_object quotes them, in
@@ -224,6 +225,7 @@ begin
     raise notice 'a newer Baton has been loaded already';
     return;
   end if;
+  perform private.drop_loaded_code(private.table_bound_kinds());
   perform set_config('search_path', 'public', true);
   execute p_sql;
   perform private.record_loaded_code(p_sha256, v_before);

@@ -51,7 +51,7 @@ declare
 begin
   foreach v_schema in array array['auth', 'storage'] loop
     if to_regnamespace(v_schema) is not null then
-      execute format('grant all on schema %I to {OWNER}', v_schema);
+      execute format('grant usage on schema %I to {OWNER}', v_schema);
       execute format('grant all on all tables in schema %I to {OWNER}', v_schema);
       execute format('grant all on all routines in schema %I to {OWNER}', v_schema);
     end if;
@@ -144,7 +144,7 @@ class Tool:
     def push(self, database: Database) -> list[str]:
         """Push, and return the migrations that were new. Fails with what the tool says."""
         answer = self.run(database, "db", "push", "--yes")
-        assert answer.code == 0, answer.error + answer.out
+        assert answer.code == 0, answer.error + answer.out[:2000]
         return [str(name) for name in answer.json()["migrations"]]
 
 
@@ -169,4 +169,8 @@ def schema_of(database: Database, *schemas: str) -> str:
     )
     assert result.returncode == 0, result.stderr
     # A random word that keeps psql's own commands out of what is restored.
-    return re.sub(r"^\\(un)?restrict \w+$", "", result.stdout, flags=re.MULTILINE)
+    dump = re.sub(r"^\\(un)?restrict \w+$", "", result.stdout, flags=re.MULTILINE)
+    # The order in which privileges were given.
+    return re.sub(
+        r"(^GRANT .*\n)+", lambda grants: "".join(sorted(grants[0].splitlines(True))), dump, flags=re.MULTILINE
+    )
