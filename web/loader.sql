@@ -19,6 +19,7 @@ create table if not exists private.loaded_code (
   loaded_at timestamptz not null default now()
 );
 create unique index if not exists loaded_code_one_row on private.loaded_code ((true));
+alter table private.loaded_code replica identity full;  -- or its row could not be deleted where all tables are published
 comment on table private.loaded_code is 'The hash of the code that is loaded, in one row; written by the loader.';
 
 -- Every function, view, trigger and policy that the code files made: what a newer version of them
@@ -120,10 +121,9 @@ begin
         v_left := v_left || jsonb_build_array(v_object);
       end;
     end loop;
-    if jsonb_array_length(v_left) in (0, jsonb_array_length(v_before)) then
-      return v_left;
-    end if;
+    exit when jsonb_array_length(v_left) in (0, jsonb_array_length(v_before));
   end loop;
+  return v_left;
 end
 $$;
 

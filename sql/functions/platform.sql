@@ -1,6 +1,6 @@
 -- Where Baton meets what Supabase adds to a Postgres: Realtime, pg_cron, PostgREST. Each is used where it is
 -- there, and nothing is missed where it is not. What belongs to an extension is named in dynamic SQL only,
--- so that these functions can be made without it.
+-- so that these functions can be made, and checked, without it.
 
 -- The tables that somebody may select by a policy, so that a client of Supabase Realtime may watch them:
 -- Realtime asks the same policies for each subscriber. Of a deleted row it tells the primary key to
@@ -117,6 +117,7 @@ set search_path = ''
 as $$
 declare
   v_has_seconds boolean := private.cron_version() >= array[1, 5];
+  v_schema name := 'cron';
   v_job record;
   v_count integer := 0;
 begin
@@ -136,7 +137,7 @@ begin
       'delete from cron.job_run_details d using cron.job j'
       ' where j.jobid = d.jobid and j.jobname like ''baton-%'' and d.end_time < now() - interval ''1 hour'''
   loop
-    execute 'select cron.schedule($1, $2, $3)' using v_job.name, v_job.schedule, v_job.command;
+    execute format('select %I.schedule($1, $2, $3)', v_schema) using v_job.name, v_job.schedule, v_job.command;
     v_count := v_count + 1;
   end loop;
   return v_count;
@@ -152,9 +153,12 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  v_schema name := 'cron';
 begin
   if private.cron_version() is not null then
-    execute 'select cron.unschedule(j.jobid) from cron.job j where j.jobname like ''baton-%'' and j.username = current_user';
+    execute format('select %1$I.unschedule(j.jobid) from %1$I.job j where j.jobname like $1 and j.username = current_user', v_schema)
+    using 'baton-%';
   end if;
 end
 $$;
