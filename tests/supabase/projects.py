@@ -121,9 +121,10 @@ class Tool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, database: Database, *arguments: str) -> Answer:
-        """Run a command on the database."""
-        common = ["--remote", address(database), "--workdir", str(self.folder), "--output-format", "json"]
+    def run(self, database: Database | None, *arguments: str) -> Answer:
+        """Run a command, on the database where it is given."""
+        target = ["--remote", address(database)] if database else []
+        common = [*target, "--workdir", str(self.folder), "--output-format", "json"]
         with tempfile.TemporaryDirectory(prefix="baton-test-") as home:
             result = subprocess.run(
                 [TOOL, *arguments, *common],

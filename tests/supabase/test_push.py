@@ -1,7 +1,10 @@
 """`make supabase` and Supabase's own tool: what is pushed is what the loader loads, by either way and in any order."""
 
 import shutil
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg.rows import DictRow
@@ -317,6 +320,29 @@ def test_a_text_that_quotes_as_we_do_is_quoted_otherwise(project: Database, olde
     write(tool, older)
     tool.push(project)
     assert loader.load(project.url, older) == NOTHING
+
+
+def test_the_config_says_nothing_that_the_tool_does_not_know(tool: Tool, tmp_path: Path) -> None:
+    # It passes over a key that it does not know; its own file has them all.
+    assert tool.run(None, "init", "--yes").code == 0
+    theirs = keys(tmp_path / "supabase" / "config.toml")
+    write(Tool(tmp_path / "ours"))
+    ours = keys(tmp_path / "ours" / "supabase" / "config.toml")
+    assert len(ours) > 5
+    assert ours.items() <= theirs.items()
+
+
+def keys(config: Path) -> dict[str, str]:
+    """Return every key of a TOML file with the type of its value."""
+
+    def walk(prefix: str, table: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        for name, value in table.items():
+            if isinstance(value, dict):
+                yield from walk(f"{prefix}{name}.", value)
+            else:
+                yield prefix + name, type(value).__name__
+
+    return dict(walk("", tomllib.loads(config.read_text())))
 
 
 def test_a_folder_without_sql_is_refused(tmp_path: Path) -> None:
