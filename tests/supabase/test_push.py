@@ -1,6 +1,9 @@
 """`make supabase` and Supabase's own tool: what is pushed is what the loader loads, by either way and in any order."""
 
+import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +12,11 @@ from typing import Any
 import pytest
 from psycopg.rows import DictRow
 
-from tests.servers import Database, Server
+from tests.servers import ROOT, Database, Server
 from tests.supabase.projects import Tool, plain_database, schema_of, supabase_database
 from web import loader, supabase_project
 from web.loader import SQL_FOLDER, Loaded, LoadError, Source
+from web.sqltext import statements
 
 NOTHING = Loaded([], code=False)
 
@@ -180,6 +184,38 @@ def test_what_needs_more_than_a_projects_owner_may_do_would_be_noticed(
     assert project.value("select to_regclass('public.chats') is null")
 
 
+OF_SUPABASE = re.compile(
+    r"\b(?:on|table|function|view|index|type|sequence|schema)\s+(?:if\s+(?:not\s+)?exists\s+)?(?:auth|storage)\b(\.objects)?",
+    re.IGNORECASE,
+)
+
+
+def test_nothing_of_supabases_own_is_made_or_changed_but_policies_of_files() -> None:
+    # What the look-alike lets pass: its owner stands in for an extension that allows these policies only.
+    source = Source.read(SQL_FOLDER)
+    found = []
+    for file in [*(migration.file for migration in source.migrations), *source.code]:
+        for statement in statements(file.text):
+            heading = file.text[statement.start : statement.body or statement.end]
+            if statement.words[0] in ("create", "alter", "drop", "grant", "revoke", "comment"):
+                target = OF_SUPABASE.search(heading)
+                if target and not (statement.words[1] == "policy" and target[1]):
+                    found.append((file.name, heading))
+    assert found == []
+
+
+@pytest.mark.parametrize(("statement", "is_found"), [
+    ("alter table storage.objects enable row level security", True),
+    ("create table if not exists auth.more ()", True),
+    ("create trigger t after insert on auth.users execute function f()", True),
+    ("grant usage on schema auth to anon", True),
+    ("create policy p on public.chats using (auth.uid() is null)", False),
+    ("create table public.t (id uuid references auth.users (id))", False),
+])  # fmt: skip
+def test_what_is_of_supabases_own_is_recognised(statement: str, is_found: bool) -> None:
+    assert bool(OF_SUPABASE.search(statement)) == is_found
+
+
 # --- upgrades
 
 
@@ -343,6 +379,25 @@ def keys(config: Path) -> dict[str, str]:
                 yield prefix + name, type(value).__name__
 
     return dict(walk("", tomllib.loads(config.read_text())))
+
+
+def test_the_command_says_what_it_wrote_and_gives_up_in_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "a project" / "supabase"
+    first, second = command(folder), command(folder)
+    assert first.stdout.splitlines() == [f"wrote {path}" for path in sorted(folder.rglob("*.*"))]
+    assert second.stdout == "nothing to write, the project is up to date\n"
+    (path,) = folder.glob("migrations/*.sql")
+    path.write_text(path.read_text().replace("_people.sql', '", "_people.sql', 'e"))
+    third = command(folder)
+    assert third.returncode == 1
+    assert third.stderr.startswith("Error: sql/migrations/20261120000001_people.sql:1: edited after it was written")
+    assert len(third.stderr.splitlines()) == 1
+
+
+def command(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run what stands behind `make supabase INTO=…`."""
+    flask = [sys.executable, "-m", "flask", "--app", "wsgi", "supabase", "--into", str(folder)]
+    return subprocess.run(flask, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_a_folder_without_sql_is_refused(tmp_path: Path) -> None:
