@@ -218,7 +218,7 @@ def test_pg_cron_runs_the_jobs(cron_project: tuple[Database, Server]) -> None:
     for name in each_minute:
         wait_until(lambda: {"status": "succeeded"} in project.rows(runs, name), 90)  # noqa: B023 - called at once
     claimed = {f"baton-{row['name']}" for row in project.rows("select name from private.jobs")}
-    assert claimed == set(each_minute)
+    assert claimed >= set(each_minute)
 
     project.rows(first["baton-cron-log"][1])
     project.rows("select cron.schedule('theirs', '* * * * *', 'select 1')")
