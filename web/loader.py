@@ -307,7 +307,7 @@ def _forget_everything(connection: Connection[Any]) -> None:
         """
         drop function if exists private.record_migration, private.forget_migration, private.apply_migration,
           private.code_versions, private.table_bound_kinds, private.drop_code, private.drop_loaded_code,
-          private.record_loaded_code, private.apply_code
+          private.record_loaded_code, private.begin_code, private.run_code, private.end_code
         """
     )
     connection.execute("drop schema if exists private")

@@ -181,8 +181,8 @@ $$;
 comment on function private.record_loaded_code(text, jsonb) is 'The loader: the code with this hash is loaded. Drops what earlier code made and this no longer does.';
 revoke execute on function private.record_loaded_code(text, jsonb) from public;
 
--- The next two are the loader for those who come with text only: the migrations that `make supabase` writes.
--- Like the loader they pass over what is there already, so that a database may be upgraded by either.
+-- The rest is the loader for those who come with text only: the migrations that `make supabase` writes.
+-- Like the loader it passes over what is there already, so that a database may be upgraded by either.
 
 create or replace function private.apply_migration(p_version text, p_name text, p_sha256 text, p_sql text)
 returns void
@@ -209,28 +209,61 @@ $$;
 comment on function private.apply_migration(text, text, text, text) is 'Applies a migration of Baton''s, once.';
 revoke execute on function private.apply_migration(text, text, text, text) from public;
 
+-- begin_code, run_code for each file, end_code. What was there before is kept in a setting of the session
+-- meanwhile; it is empty where all this is to be passed over.
+
 -- `p_known` are the versions of all migrations that this code is for.
-create or replace function private.apply_code(p_sha256 text, p_known text[], p_sql text)
+create or replace function private.begin_code(p_sha256 text, p_known text[])
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  v_before jsonb := private.code_versions();
 begin
-  if exists (select from private.loaded_code c where c.sha256 = p_sha256) then
-    return;
-  elsif exists (select from private.schema_migrations m where m.version <> all (p_known)) then
-    raise notice 'a newer Baton has been loaded already';
+  perform set_config('baton.code_before', '', false);
+  if exists (select from private.loaded_code c where c.sha256 = p_sha256)
+     -- A newer Baton has been loaded already.
+     or exists (select from private.schema_migrations m where m.version <> all (p_known)) then
     return;
   end if;
+  perform set_config('baton.code_before', private.code_versions()::text, false);
   perform private.drop_loaded_code(private.table_bound_kinds());
-  perform set_config('search_path', 'public', true);
-  execute p_sql;
-  perform private.record_loaded_code(p_sha256, v_before);
 end
 $$;
 
-comment on function private.apply_code(text, text[], text) is 'Makes all of Baton''s code anew, unless it is there or older than what is there.';
-revoke execute on function private.apply_code(text, text[], text) from public;
+comment on function private.begin_code(text, text[]) is 'Begins to make all of Baton''s code anew, unless it is there or older than what is there.';
+revoke execute on function private.begin_code(text, text[]) from public;
+
+create or replace function private.run_code(p_sql text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if current_setting('baton.code_before', true) <> '' then
+    perform set_config('search_path', 'public', true);
+    execute p_sql;
+  end if;
+end
+$$;
+
+comment on function private.run_code(text) is 'Runs a file of Baton''s code between begin_code and end_code.';
+revoke execute on function private.run_code(text) from public;
+
+create or replace function private.end_code(p_sha256 text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if current_setting('baton.code_before', true) <> '' then
+    perform private.record_loaded_code(p_sha256, current_setting('baton.code_before')::jsonb);
+    perform set_config('baton.code_before', '', false);
+  end if;
+end
+$$;
+
+comment on function private.end_code(text) is 'Ends what begin_code has begun: drops what earlier code made and this no longer does.';
+revoke execute on function private.end_code(text) from public;

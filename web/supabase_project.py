@@ -16,7 +16,7 @@ CONFIG = Path(__file__).with_name("supabase_config.toml")
 
 _FILE_NAME = re.compile(r"(\d+)_.*\.sql", re.ASCII)
 _MIGRATION = re.compile(r"^select private\.apply_migration\('(\d+)', '([^']+)', '(\w+)', ", re.MULTILINE)
-_CODE = re.compile(r"^select private\.apply_code\('(\w+)', ", re.MULTILINE)
+_CODE = re.compile(r"^select private\.end_code\('(\w+)'\)", re.MULTILINE)
 
 _HEADER = """\
 -- Made by `make supabase` from Baton's sql/; not to be edited. What is in the database already is passed over.
@@ -140,8 +140,10 @@ def _text(source: Source, pending: list[Migration], code: str) -> str:
     for migration in pending:
         arguments = (migration.version, migration.file.name.rpartition("/")[2], migration.file.sha256)
         parts.append(f"select private.apply_migration({_listed(arguments)}, {_quoted(migration.file.text)});\n")
-    files = "\n".join(f"-- {file.name}\n\n{file.text.rstrip()}\n" for file in source.code)
-    parts.append(f"select private.apply_code({_listed((code, f'{{{versions}}}'))}, {_quoted(files)});\n")
+    parts.append(f"select private.begin_code({_listed((code, f'{{{versions}}}'))});\n")
+    # One by one, since the tool repeats a statement that fails.
+    parts += [f"-- {file.name}\n\nselect private.run_code({_quoted(file.text)});\n" for file in source.code]
+    parts.append(f"select private.end_code({_listed((code,))});\n")
     return "\n".join([*parts, _FOOTER])
 
 
