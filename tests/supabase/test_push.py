@@ -272,6 +272,16 @@ def test_what_was_loaded_is_upgraded_by_a_push(
     assert loader.load(project.url, newer) == NOTHING
 
 
+def test_a_push_of_what_is_loaded_makes_nothing_anew(project: Database, tool: Tool) -> None:
+    made = "select p.oid, p.xmin::text from pg_proc p where p.pronamespace = 'public'::regnamespace order by 1"
+    triggers = "select t.oid from pg_trigger t order by 1"
+    loader.load(project.url)
+    before = project.rows(made), project.rows(triggers)
+    write(tool)
+    tool.push(project)
+    assert (project.rows(made), project.rows(triggers)) == before
+
+
 def test_older_code_does_not_replace_newer_code(project: Database, older: Path, newer: Path, tool: Tool) -> None:
     loader.load(project.url, newer)
     write(tool, older)
