@@ -8,7 +8,7 @@ FLASK := $(BIN)/flask --app wsgi
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # Node.js comes with the development requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help run psql keys load unload demo test soak check format bench clean
+.PHONY: help run psql keys load unload supabase demo test soak check format bench clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ load: $(VENV)/.runtime  ## Bring a database up to date: make load DATABASE_URL=p
 
 unload: $(VENV)/.runtime  ## Take everything out of it again, with all data (asks first)
 	@$(FLASK) unload
+
+supabase: $(VENV)/.runtime  ## Write config.toml and migrations/ for a Supabase project: make supabase INTO=../shop/supabase
+	@$(FLASK) supabase $(if $(INTO),--into "$(INTO)")
 
 demo: $(VENV)/.development  ## Play a minute of traffic against the running server, and show the numbers
 	@$(BIN)/python -m demo $(ARGS)

@@ -17,12 +17,12 @@ revoke all on public.real_users from anon, authenticated, service_role;
 grant select on public.real_users to authenticated;
 grant select, insert, update, delete on public.real_users to service_role;
 
-drop policy if exists select_own on public.real_users;
-create policy select_own on public.real_users for select to authenticated
-  using (id = (select auth.uid()));
-drop policy if exists select_staff on public.real_users;
-create policy select_staff on public.real_users for select to authenticated
-  using ((select private.is_operator()) and exists (select from public.chats c where c.real_user_id = real_users.id));
+drop policy if exists select_own_or_staff on public.real_users;
+create policy select_own_or_staff on public.real_users for select to authenticated
+  using (
+    id = (select auth.uid())
+    or (select private.is_operator()) and exists (select from public.chats c where c.real_user_id = real_users.id)
+  );
 drop policy if exists all_service on public.real_users;
 create policy all_service on public.real_users for all to service_role using (true) with check (true);
 
@@ -127,12 +127,12 @@ revoke all on public.read_marks from anon, authenticated, service_role;
 grant select on public.read_marks to authenticated;
 grant select on public.read_marks to service_role;
 
-drop policy if exists select_own on public.read_marks;
-create policy select_own on public.read_marks for select to authenticated
-  using (reader_id = (select auth.uid()) and (select private.caller_kind()) <> 'inactive');
-drop policy if exists select_staff on public.read_marks;
-create policy select_staff on public.read_marks for select to authenticated
-  using ((select private.is_operator()) and exists (select from public.chats c where c.id = read_marks.chat_id));
+drop policy if exists select_own_or_staff on public.read_marks;
+create policy select_own_or_staff on public.read_marks for select to authenticated
+  using (
+    reader_id = (select auth.uid()) and (select private.caller_kind()) <> 'inactive'
+    or (select private.is_operator()) and exists (select from public.chats c where c.id = read_marks.chat_id)
+  );
 drop policy if exists all_service on public.read_marks;
 create policy all_service on public.read_marks for all to service_role using (true) with check (true);
 
@@ -179,6 +179,7 @@ create policy all_service on public.operator_stats for all to service_role using
 
 alter table public.chat_history enable row level security;
 revoke all on public.chat_history from anon, authenticated, service_role;
+revoke all on sequence public.chat_history_id_seq from anon, authenticated, service_role;
 grant select on public.chat_history to authenticated;
 grant select on public.chat_history to service_role;
 

@@ -77,16 +77,16 @@ class NoContainerError(Exception):
 class ContainerCluster:
     """Postgres 15 through testcontainers."""
 
-    def __init__(self) -> None:
-        """Start it. Raises NoContainerError."""
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        """Start it, with some settings more. Raises NoContainerError."""
         from docker.errors import DockerException
         from testcontainers.community.postgres import PostgresContainer
 
-        settings = " ".join(f"-c {name}={value}" for name, value in FAST.items())
+        options = " ".join(f"-c {name}={value}" for name, value in {**FAST, **(settings or {})}.items())
         image = os.environ.get("TEST_POSTGRES_IMAGE", "postgres:15")
         try:
             container = PostgresContainer(image, username="postgres", password="postgres", driver=None)
-            self._container = container.with_command(f"postgres {settings}")
+            self._container = container.with_command(f"postgres {options}")
             self._container.start()
         except DockerException as error:
             raise NoContainerError(type(error).__name__) from error

@@ -182,6 +182,19 @@ def test_a_migration_may_change_a_column_that_a_view_reads(empty_database: Datab
     assert empty_database.value(column) == "character varying"
 
 
+def test_a_view_that_another_one_reads_is_made_anew(empty_database: Database, folder: FolderMaker) -> None:
+    views = """
+        drop view if exists public.names;
+        create view public.names as select name from public.things;
+        drop view if exists public.thing_names;
+        create view public.thing_names as select name from public.names where {};
+    """
+    load(empty_database.url, folder({"views.sql": views.format("true")}))
+    loaded = load(empty_database.url, folder({"views.sql": views.format("name <> ''")}))
+    assert (loaded.migrations, loaded.code) == ([], True)
+    assert "<>" in empty_database.value("select pg_get_viewdef('public.thing_names'::regclass)")
+
+
 # --- failing
 
 

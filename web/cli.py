@@ -6,6 +6,7 @@ They hold no rule: each calls the loader or a SQL function.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import click
@@ -15,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
 
 import functions
-from web import demo_data, loader, local
+from web import demo_data, loader, local, supabase_project
 from web.auth.passwords import hash_password
 from web.config import Config
 from web.keys import api_key
@@ -25,7 +26,7 @@ from web.sqlfile import describe
 
 def register(app: Flask) -> None:
     """Add the commands to the app."""
-    for command in (load, unload, load_demo, run_job, add_operator, print_keys, open_psql):
+    for command in (load, unload, load_demo, run_job, add_operator, print_keys, open_psql, write_supabase):
         app.cli.add_command(command)
 
 
@@ -119,6 +120,19 @@ def open_psql(arguments: tuple[str, ...]) -> None:
     os.execve(psql, ["psql", make_conninfo("", **parts), *arguments], environment)  # noqa: S606 - psql itself
 
 
+@click.command("supabase")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=loader.SQL_FOLDER.parent / "supabase",
+    help="The folder supabase/ of a project; default: the one beside sql/.",
+)
+def write_supabase(into: Path) -> None:
+    """Write sql/ as what the Supabase command line pushes: config.toml and migrations/."""
+    with _one_line_errors():
+        click.echo(str(supabase_project.write(loader.SQL_FOLDER, into)))
+
+
 def _config() -> Config:
     config: Config = current_app.extensions["baton_config"]
     return config
@@ -135,7 +149,7 @@ def _database() -> Iterator[str]:
 def _one_line_errors() -> Iterator[None]:
     try:
         yield
-    except (loader.LoadError, local.InUseError, PostgresError) as error:
+    except (loader.LoadError, supabase_project.ProjectError, local.InUseError, PostgresError) as error:
         raise click.ClickException(str(error)) from None
     except PermissionError as error:
         raise click.ClickException(f"not allowed to use {error.filename}: it belongs to another user") from None

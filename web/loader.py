@@ -7,7 +7,6 @@ is written.
 """
 
 import hashlib
-import json
 import logging
 import re
 from dataclasses import dataclass, field
@@ -16,22 +15,22 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from web import catalog
-from web.catalog import Thing
 from web.sqlfile import SqlError, SqlFile, describe
 
 log = logging.getLogger("baton.loader")
 
 SQL_FOLDER = Path(__file__).parent.parent / "sql"
 OLDEST, NEWEST = 15, 18
+LOCK = 7_310_586_415_021_964_911  # any number that no one else uses
 
 # Begins the comment on schema `auth` where we made it; on Supabase it is Supabase's.
 SHIM_MARK = "Baton"
 
 _BOOKKEEPING = Path(__file__).with_suffix(".sql")
 _MIGRATION_NAME = re.compile(r"(\d{14})_(\w+)\.sql", re.ASCII)
-_LOCK = 7_310_586_415_021_964_911  # any number that no one else uses
 
 
 class LoadError(Exception):
@@ -71,14 +70,18 @@ class Source:
                 read("supabase/*.sql"),
                 read("supabase/rollback/*.sql"),
                 [_migration(file, rollbacks) for file in read("migrations/*.sql")],
-                [file for part in ("functions/*", "triggers", "views", "policies") for file in read(f"{part}.sql")],
+                [
+                    file
+                    for part in ("functions/*", "triggers", "views", "policies", "platform")
+                    for file in read(f"{part}.sql")
+                ],
             )
         except SqlError as error:
             raise LoadError(str(error)) from None
 
     def hash(self, with_shim: bool) -> str:
         """Return one hash of all that is re-created by a load."""
-        files = [*(self.shim if with_shim else []), SqlFile.read(_BOOKKEEPING, _BOOKKEEPING.parent), *self.code]
+        files = [*(self.shim if with_shim else []), bookkeeping(), *self.code]
         return hashlib.sha256("\n".join(f"{f.name} {f.sha256}" for f in files).encode()).hexdigest()
 
 
@@ -89,7 +92,6 @@ class State:
     auth: str  # whose the schema `auth` is: nobody's (there is none), ours, supabase's, or a stranger's
     applied: dict[str, tuple[str, str]] = field(default_factory=dict)  # version: (name, hash)
     code: str | None = None
-    things: set[Thing] = field(default_factory=set)
 
     @property
     def is_supabase(self) -> bool:
@@ -118,8 +120,6 @@ class State:
             state.applied = {version: (name, sha256) for version, name, sha256 in migrations}
             code = connection.execute("select sha256 from private.loaded_code").fetchone()
             state.code = code[0] if code else None
-            things = connection.execute("select kind, identity from private.loaded_objects")
-            state.things = {Thing(*thing) for thing in things}
         return state
 
 
@@ -203,15 +203,21 @@ def _migration(file: SqlFile, rollbacks: dict[str, SqlFile]) -> Migration:
     return Migration(match[1], file, rollbacks.get(name))
 
 
+def bookkeeping() -> SqlFile:
+    """Return what the loader keeps in each database."""
+    return SqlFile.read(_BOOKKEEPING, _BOOKKEEPING.parent)
+
+
 def lock(connection: Connection[Any]) -> None:
     """Wait for whoever loads this database already; the lock goes with the transaction."""
     connection.execute("set local statement_timeout = 0")
     connection.execute("set local lock_timeout = 0")
-    connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+    connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
 
 
 def _begin(connection: Connection[Any]) -> None:
     """Set up the transaction in which everything is loaded."""
+    connection.add_notice_handler(lambda diagnostic: log.warning("%s", describe(diagnostic)))
     lock(connection)
     # Better to give up than to queue behind somebody's open transaction, with all traffic behind us.
     connection.execute("set local lock_timeout = '30s'")
@@ -230,34 +236,21 @@ def _load(connection: Connection[Any], source: Source) -> Loaded:
     if not pending and state.code == code_hash:
         return Loaded([], code=False)
 
-    SqlFile.read(_BOOKKEEPING, _BOOKKEEPING.parent).run(connection)
+    bookkeeping().run(connection)
     if has_shim:
         for file in source.shim:
             file.run(connection)
-    if pending:
-        catalog.drop(connection, {thing for thing in state.things if thing.kind in catalog.TABLE_BOUND})
+    connection.execute("select private.drop_loaded_code(private.table_bound_kinds())")
     for migration in pending:
         migration.file.run(connection)
         arguments = (migration.version, migration.file.name.rpartition("/")[2], migration.file.sha256)
         connection.execute("select private.record_migration(%s, %s, %s)", arguments)
-    _load_code(connection, source, state, code_hash)
-    return Loaded([migration.file.name for migration in pending], code=True)
-
-
-def _load_code(connection: Connection[Any], source: Source, state: State, code_hash: str) -> None:
-    """Run all code files, check what they made, and drop what they no longer make."""
-    before = catalog.versions(connection)
+    before = connection.execute("select private.code_versions()").fetchone()
     for file in source.code:
         file.run(connection)
-    after = catalog.versions(connection)
-    made = [key for key, version in after.items() if before.get(key) != version]
-    things = catalog.identify(connection, made)
-    kept = catalog.drop(connection, state.things - things)
-    if kept:
-        names = ", ".join(" ".join(thing) for thing in sorted(kept))
-        raise LoadError(f"no longer in the code, but something depends on it: {names}")
-    catalog.check_functions(connection, made, source.code)
-    connection.execute("select private.record_code(%s, %s::jsonb)", (code_hash, json.dumps(sorted(things))))
+    connection.execute("select private.record_loaded_code(%s, %s)", (code_hash, Jsonb(before and before[0])))
+    catalog.check_functions(connection, source.code)
+    return Loaded([migration.file.name for migration in pending], code=True)
 
 
 def _pending(source: Source, state: State) -> list[Migration]:
@@ -286,15 +279,19 @@ def _unload(connection: Connection[Any], source: Source, to: str) -> list[str]:
         if version not in known or known[version].rollback is None:
             raise LoadError(f"the migration {state.applied[version][0]} has no file in rollbacks/")
 
-    code = catalog.drop(connection, state.things)
+    if state.applied:
+        bookkeeping().run(connection)  # an older Baton's may lack what is asked for here
+        has_platform = connection.execute("select to_regprocedure('private.leave_platform()') is not null").fetchone()
+        if has_platform and has_platform[0]:
+            connection.execute("select private.leave_platform()")
+        connection.execute("select private.drop_loaded_code()")
     for version in doomed:
         rollback = known[version].rollback
         assert rollback is not None
         rollback.run(connection)
         connection.execute("select private.forget_migration(%s)", (version,))
-    code = catalog.drop(connection, code)  # what a column's default had needed
     if state.applied:
-        connection.execute("select private.record_code(null, %s::jsonb)", (json.dumps(sorted(code)),))
+        connection.execute("select private.drop_loaded_code()")  # what a column's default had needed
     if not to:
         if state.auth == "ours":
             for file in source.shim_rollback:
@@ -307,6 +304,10 @@ def _forget_everything(connection: Connection[Any]) -> None:
     """Drop the loader's own tables and functions, and the schema: it is empty, or this is refused."""
     connection.execute("drop table if exists private.schema_migrations, private.loaded_code, private.loaded_objects")
     connection.execute(
-        "drop function if exists private.record_migration, private.forget_migration, private.record_code"
+        """
+        drop function if exists private.record_migration, private.forget_migration, private.apply_migration,
+          private.code_versions, private.table_bound_kinds, private.drop_code, private.drop_loaded_code,
+          private.record_loaded_code, private.begin_code, private.run_code, private.end_code
+        """
     )
     connection.execute("drop schema if exists private")

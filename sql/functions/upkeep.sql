@@ -43,7 +43,8 @@ security definer
 set search_path = ''
 as $$
 begin
-  if auth.uid() is not null and not private.is_service() then
+  -- PostgREST answers a GET in a transaction that only reads: nothing can be counted in it.
+  if auth.uid() is not null and not private.is_service() and not current_setting('transaction_read_only')::boolean then
     perform private.spend_token(auth.uid());
   end if;
 end
