@@ -322,6 +322,8 @@ class Export(Row):
     customer: dict[str, Any] | None
     operator: dict[str, Any] | None
     chats: list[dict[str, Any]]
+    files: list[dict[str, Any]]
+    host_user: str | None
     presence: dict[str, Any]
 
 
@@ -330,6 +332,7 @@ class Erased(Row):
 
     chats: int
     messages: int
+    files: int
     sessions: int
     accounts: int
     operators: int

@@ -12,7 +12,7 @@ immutable
 set search_path = ''
 as $$
   select array[
-    'chat_assignments', 'chat_history', 'chats', 'fictional_users', 'message_revisions', 'messages',
+    'audit_log', 'chat_assignments', 'chat_history', 'chats', 'fictional_users', 'message_revisions', 'messages',
     'operator_activity', 'operator_stats', 'operators', 'read_marks', 'real_users', 'settings'
   ]
 $$;
@@ -66,7 +66,8 @@ as $$
     ('gone-detection', interval '5 seconds', 'private.run_gone_detection()'),
     ('idle-detection', interval '15 seconds', 'private.run_idle_detection()'),
     ('customer-idle', interval '1 minute', 'private.run_customer_idle()'),
-    ('clean-up', interval '1 hour', 'private.run_clean_up()')
+    ('clean-up', interval '1 hour', 'private.run_clean_up()'),
+    ('retention', interval '1 hour', 'private.run_retention()')
 $$;
 
 comment on function private.job_schedule() is 'The background jobs that need nothing but the database: how often, and what each calls.';

@@ -217,6 +217,29 @@ $$;
 comment on function private.export_presence(uuid) is 'When a person was here last.';
 revoke execute on function private.export_presence(uuid) from public, anon, authenticated, service_role;
 
+create or replace function private.export_files(p_user_id uuid)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'bucket', o.bucket_id,
+    'path', o.name,
+    'name', private.file_label(o.name, o.user_metadata),
+    'type', o.metadata ->> 'mimetype',
+    'size', (o.metadata ->> 'size')::bigint,
+    'metadata', o.user_metadata,
+    'created_at', o.created_at
+  ) order by o.created_at, o.id), '[]')
+  from storage.objects o
+  where o.owner_id = p_user_id::text and o.bucket_id in ('attachments', 'avatars')
+$$;
+
+comment on function private.export_files(uuid) is 'The files that a person has brought, where they are and what he said of them; their bytes are read there.';
+revoke execute on function private.export_files(uuid) from public, anon, authenticated, service_role;
+
 create or replace function private.export_user_data(p_user_id uuid)
 returns jsonb
 language plpgsql
@@ -243,6 +266,8 @@ begin
     'customer', (select to_jsonb(u) - 'id' from public.real_users u where u.id = v_id),
     'operator', (select to_jsonb(o) - 'id' from public.operators o where o.id = v_id),
     'chats', v_chats,
+    'files', private.export_files(v_id),
+    'host_user', (select h.subject from private.host_users h where h.user_id = v_id),
     'presence', private.export_presence(v_id)
   );
 end
@@ -259,7 +284,7 @@ security invoker
 set search_path = ''
 as $$ select private.export_user_data(p_user_id) $$;
 
-comment on function public.export_user_data(uuid) is 'Everything that is kept about a person, as he may see it: {"user_id", "exported_at", "account", "customer", "operator", "chats" with their messages, "presence"}; docs/privacy.md has it field by field. Oneself (null); admins and the service: anybody. Refuses: not_signed_in (also of one who was erased), operator_inactive, not_allowed, user_not_found.';
+comment on function public.export_user_data(uuid) is 'Everything that is kept about a person, as he may see it: {"user_id", "exported_at", "account", "customer", "operator", "chats" with their messages, "files", "host_user", "presence"}; docs/privacy.md has it field by field. Oneself (null); admins and the service: anybody. Refuses: not_signed_in (also of one who was erased), operator_inactive, not_allowed, user_not_found.';
 revoke execute on function public.export_user_data(uuid) from public, anon;
 grant execute on function public.export_user_data(uuid) to authenticated, service_role;
 
@@ -278,14 +303,19 @@ as $$
 declare
   v_chat_ids uuid[];
   v_messages bigint;
+  v_files bigint;
   v_sessions bigint;
   v_accounts bigint;
 begin
   perform from public.real_users u where u.id = p_user_id for update;
   v_chat_ids := array(select c.id from public.chats c where c.real_user_id = p_user_id order by c.id for update);
   select count(*) into v_messages from public.messages m where m.chat_id = any (v_chat_ids);
-  delete from public.chats c where c.id = any (v_chat_ids);
-  delete from public.real_users u where u.id = p_user_id;
+  select count(*) into v_files
+  from unnest(v_chat_ids) as c (id)
+  join storage.objects o on o.bucket_id = 'attachments'
+    and o.name collate "C" > c.id || '/' and o.name collate "C" < c.id || '0';
+  delete from public.chats c where c.id = any (v_chat_ids);  -- has the files removed
+  delete from public.real_users u where u.id = p_user_id;    -- and who he is to the host page
   delete from private.connections k where k.person_id = p_user_id;
   delete from private.rate_buckets b where b.user_id = p_user_id;
   -- Sessions before their account: who refreshes a token has the session and asks for the account.
@@ -294,7 +324,7 @@ begin
   delete from auth.users u where u.id = p_user_id;
   get diagnostics v_accounts = row_count;
   return jsonb_build_object(
-    'chats', cardinality(v_chat_ids), 'messages', v_messages, 'sessions', v_sessions, 'accounts', v_accounts
+    'chats', cardinality(v_chat_ids), 'messages', v_messages, 'files', v_files, 'sessions', v_sessions, 'accounts', v_accounts
   );
 end
 $$;
@@ -302,7 +332,7 @@ $$;
 comment on function private.forget_person(uuid) is 'Deletes all that is kept about a person, but for his row as an operator; returns counts.';
 revoke execute on function private.forget_person(uuid) from public, anon, authenticated, service_role;
 
--- What an operator wrote and did belongs to the chats of others. One who has left loses his name there.
+-- What an operator wrote and did belongs to the chats of others. One who has left loses name and face there.
 create or replace function private.forget_operator(p_user_id uuid)
 returns bigint
 language plpgsql
@@ -317,11 +347,17 @@ begin
   set name = 'Former operator', email = null, status_reason = null
   where o.id = p_user_id and (o.name, o.email, o.status_reason) is distinct from ('Former operator', null, null);
   get diagnostics v_count = row_count;
+  insert into private.file_removals (bucket_id, name)
+  select o.bucket_id, o.name
+  from storage.objects o
+  where v_count > 0 and o.bucket_id = 'avatars'
+    and o.name collate "C" > p_user_id || '/' and o.name collate "C" < p_user_id || '0'
+  on conflict do nothing;
   return v_count;
 end
 $$;
 
-comment on function private.forget_operator(uuid) is 'Takes name and address from a deactivated operator; returns 1 if there was any.';
+comment on function private.forget_operator(uuid) is 'Takes name, address and face from a deactivated operator; returns 1 if there was any.';
 revoke execute on function private.forget_operator(uuid) from public, anon, authenticated, service_role;
 
 create or replace function private.erase_user_data(p_user_id uuid)
@@ -367,7 +403,7 @@ security invoker
 set search_path = ''
 as $$ select private.erase_user_data(p_user_id) $$;
 
-comment on function public.erase_user_data(uuid) is 'Erases a person for good: his chats with all that belongs to them, his sessions and his account; of an operator who is deactivated the account and the name. Returns how much it was: {"chats", "messages", "sessions", "accounts", "operators"}; twice is harmless. Oneself (null); admins and the service: anybody. Refuses: not_signed_in, operator_inactive, not_allowed, user_not_found, operator_active.';
+comment on function public.erase_user_data(uuid) is 'Erases a person for good: his chats with all that belongs to them, his sessions and his account; of an operator who is deactivated the account and the name. Returns how much it was: {"chats", "messages", "files", "sessions", "accounts", "operators"}; twice is harmless. Oneself (null); admins and the service: anybody. Refuses: not_signed_in, operator_inactive, not_allowed, user_not_found, operator_active.';
 revoke execute on function public.erase_user_data(uuid) from public, anon;
 grant execute on function public.erase_user_data(uuid) to authenticated, service_role;
 

@@ -135,7 +135,7 @@ def test_a_request_is_counted_and_one_that_only_reads_is_let_pass(database: Data
 # --- pg_cron
 
 # Work on files needs more than the database: it stays with the web's scheduler.
-ONLY_IN_PYTHON: set[str] = set()
+ONLY_IN_PYTHON = {"file-removal", "file-sweep"}
 
 
 def test_pg_cron_is_given_the_jobs_that_the_web_runs(database: Database) -> None:
