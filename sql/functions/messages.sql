@@ -435,7 +435,7 @@ $$;
 comment on function private.send_message(uuid, text, uuid, text, uuid, text[]) is 'Writes the message, or returns the one sent before under the same id.';
 revoke execute on function private.send_message(uuid, text, uuid, text, uuid, text[]) from public, anon, authenticated, service_role;
 
-create or replace function private.send_real_user_message(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[] default null)
+create or replace function private.send_real_user_message(p_chat_id uuid, p_content text, p_client_message_id uuid)
 returns public.messages
 language plpgsql
 volatile
@@ -443,12 +443,12 @@ security definer
 set search_path = ''
 as $$
 begin
-  return private.masked(private.send_message(p_chat_id, 'real', private.require_person(), p_content, p_client_message_id, p_attachments));
+  return private.masked(private.send_message(p_chat_id, 'real', private.require_person(), p_content, p_client_message_id));
 end
 $$;
 
-revoke execute on function private.send_real_user_message(uuid, text, uuid, text[]) from public, anon;
-grant execute on function private.send_real_user_message(uuid, text, uuid, text[]) to authenticated, service_role;
+revoke execute on function private.send_real_user_message(uuid, text, uuid) from public, anon;
+grant execute on function private.send_real_user_message(uuid, text, uuid) to authenticated, service_role;
 
 create or replace function public.send_real_user_message(p_chat_id uuid, p_content text, p_client_message_id uuid)
 returns public.messages
@@ -463,19 +463,7 @@ revoke execute on function public.send_real_user_message(uuid, text, uuid) from 
 grant execute on function public.send_real_user_message(uuid, text, uuid) to authenticated, service_role;
 
 -- A function of its own, so that the one without files keeps the arguments that others rely on.
-create or replace function public.send_real_user_attachments(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[])
-returns public.messages
-language sql
-volatile
-security invoker
-set search_path = ''
-as $$ select private.send_real_user_message(p_chat_id, p_content, p_client_message_id, p_attachments) $$;
-
-comment on function public.send_real_user_attachments(uuid, text, uuid, text[]) is 'The customer writes with files: p_attachments are 1 to 10 paths of files that he has uploaded into the chat''s folder of the bucket attachments and not sent yet; p_content may be empty. Returns the message. Refuses what send_real_user_message does, and attachment_not_found, invalid_argument.';
-revoke execute on function public.send_real_user_attachments(uuid, text, uuid, text[]) from public, anon;
-grant execute on function public.send_real_user_attachments(uuid, text, uuid, text[]) to authenticated, service_role;
-
-create or replace function private.send_operator_message(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[] default null)
+create or replace function private.send_real_user_attachments(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[])
 returns public.messages
 language plpgsql
 volatile
@@ -483,12 +471,39 @@ security definer
 set search_path = ''
 as $$
 begin
-  return private.send_message(p_chat_id, 'operator', private.require_operator(), p_content, p_client_message_id, p_attachments);
+  return private.masked(private.send_message(p_chat_id, 'real', private.require_person(), p_content, p_client_message_id, p_attachments));
 end
 $$;
 
-revoke execute on function private.send_operator_message(uuid, text, uuid, text[]) from public, anon;
-grant execute on function private.send_operator_message(uuid, text, uuid, text[]) to authenticated, service_role;
+revoke execute on function private.send_real_user_attachments(uuid, text, uuid, text[]) from public, anon;
+grant execute on function private.send_real_user_attachments(uuid, text, uuid, text[]) to authenticated, service_role;
+
+create or replace function public.send_real_user_attachments(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[])
+returns public.messages
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$ select private.send_real_user_attachments(p_chat_id, p_content, p_client_message_id, p_attachments) $$;
+
+comment on function public.send_real_user_attachments(uuid, text, uuid, text[]) is 'The customer writes with files: p_attachments are 1 to 10 paths of files that he has uploaded into the chat''s folder of the bucket attachments and not sent yet; p_content may be empty. Returns the message. Refuses what send_real_user_message does, and attachment_not_found, invalid_argument.';
+revoke execute on function public.send_real_user_attachments(uuid, text, uuid, text[]) from public, anon;
+grant execute on function public.send_real_user_attachments(uuid, text, uuid, text[]) to authenticated, service_role;
+
+create or replace function private.send_operator_message(p_chat_id uuid, p_content text, p_client_message_id uuid)
+returns public.messages
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return private.send_message(p_chat_id, 'operator', private.require_operator(), p_content, p_client_message_id);
+end
+$$;
+
+revoke execute on function private.send_operator_message(uuid, text, uuid) from public, anon;
+grant execute on function private.send_operator_message(uuid, text, uuid) to authenticated, service_role;
 
 create or replace function public.send_operator_message(p_chat_id uuid, p_content text, p_client_message_id uuid)
 returns public.messages
@@ -503,13 +518,28 @@ revoke execute on function public.send_operator_message(uuid, text, uuid) from p
 grant execute on function public.send_operator_message(uuid, text, uuid) to authenticated, service_role;
 
 -- A function of its own, so that the one without files keeps the arguments that others rely on.
+create or replace function private.send_operator_attachments(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[])
+returns public.messages
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return private.send_message(p_chat_id, 'operator', private.require_operator(), p_content, p_client_message_id, p_attachments);
+end
+$$;
+
+revoke execute on function private.send_operator_attachments(uuid, text, uuid, text[]) from public, anon;
+grant execute on function private.send_operator_attachments(uuid, text, uuid, text[]) to authenticated, service_role;
+
 create or replace function public.send_operator_attachments(p_chat_id uuid, p_content text, p_client_message_id uuid, p_attachments text[])
 returns public.messages
 language sql
 volatile
 security invoker
 set search_path = ''
-as $$ select private.send_operator_message(p_chat_id, p_content, p_client_message_id, p_attachments) $$;
+as $$ select private.send_operator_attachments(p_chat_id, p_content, p_client_message_id, p_attachments) $$;
 
 comment on function public.send_operator_attachments(uuid, text, uuid, text[]) is 'The holder replies with files: p_attachments are 1 to 10 paths of files that he has uploaded into the chat''s folder of the bucket attachments and not sent yet; p_content may be empty. Returns the message. Refuses what send_operator_message does, and attachment_not_found, invalid_argument.';
 revoke execute on function public.send_operator_attachments(uuid, text, uuid, text[]) from public, anon;

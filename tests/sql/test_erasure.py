@@ -305,6 +305,17 @@ create function auth.uid() returns uuid language sql stable as $$ select (auth.j
 grant usage on schema auth to project_owner, anon, authenticated, service_role;
 grant all on all tables in schema auth to project_owner;
 reset role;
+create schema storage authorization project_owner;
+set role project_owner;
+create table storage.buckets (
+  id text primary key, name text, public boolean, file_size_limit bigint, allowed_mime_types text[]
+);
+create table storage.objects (
+  id uuid primary key default gen_random_uuid(), bucket_id text, name text, owner_id text, metadata jsonb,
+  user_metadata jsonb, created_at timestamptz
+);
+alter table storage.objects enable row level security;
+reset role;
 insert into auth.users (id, email, recovery_token) values ('{kim}', 'kim@shop.example', 'a secret');
 insert into auth.identities values (gen_random_uuid(), '{kim}');
 insert into auth.sessions (id, user_id, ip) values ('{session}', '{kim}', '192.0.2.7');

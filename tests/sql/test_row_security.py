@@ -266,7 +266,7 @@ def test_the_grants_on_columns_are_these(house: House) -> None:
         " where n.nspname in ('public', 'private')"
     )
     columns = {row["column"] for row in rows}
-    assert columns == {"chat_id", "sender_type", "content", "client_message_id", "metadata"}
+    assert columns == {"chat_id", "sender_type", "content", "client_message_id", "metadata", "attachments"}
     assert {(row["name"], row["grantee"], row["privilege"]) for row in rows} == {
         ("messages", "authenticated", "INSERT")
     }
