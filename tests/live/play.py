@@ -61,6 +61,7 @@ class Play:
         yield "assign_chat_to_operator", ana.takes_next
         yield "record_operator_activity", lambda: ok(ana.post(f"{operator}/activity", chat_id=chat))
         yield "mark_read by the holder", lambda: self.reads(ana, 2)
+        yield "send_real_user_attachments", lambda: self.sends_a_file(customer, "/api/messages")
         yield "edit_message by the customer", lambda: self.edits(customer)
         yield "delete_message by the customer", lambda: self.deletes(customer)
         yield "send_real_user_message to the holder", self.customer_writes
@@ -92,6 +93,7 @@ class Play:
         yield "sql: a session", lambda: self.sql("update chats set handling = 'session' where id = %s", chat)
         yield "reassign_chat, a session", lambda: ok(ada.post(f"{admin}/reassign", operator_id=ana.id))
         yield "send_operator_message, a session", self.ana_replies
+        yield "send_operator_attachments", lambda: self.sends_a_file(ana, f"{operator}/messages")
         yield (
             "sql: insert into messages",
             lambda: self.sql(
@@ -158,6 +160,11 @@ class Play:
 
     def ana_replies(self) -> None:
         ok(self.ana.replies(self.chat, f"reply {uuid4()}"))
+
+    def sends_a_file(self, who: Person, route: str) -> None:
+        path, chat = f"{self.chat['id']}/{uuid4()}.txt", self.chat["id"]
+        ok(who.http.post(f"/storage/v1/object/attachments/{path}", content=b"a file"))
+        ok(who.post(route, chat_id=chat, content="", client_message_id=str(uuid4()), attachments=[path]))
 
     def reads(self, who: Person, seq: int) -> None:
         ok(who.post(f"/api/chats/{self.chat['id']}/read", seq=seq))
