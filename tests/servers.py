@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -249,13 +249,10 @@ class Baton:
 
 
 @contextmanager
-def running_baton(
-    server: Server, processes: int = 1, database: Database | None = None, **environment: str
-) -> Iterator[Baton]:
-    """Run gunicorn, as `make run` does, on a new database or a given one; `environment` is added to its own."""
+def running_baton(server: Server, processes: int = 1, **environment: str) -> Iterator[Baton]:
+    """Run gunicorn, as `make run` does, on a new database; `environment` is added to its own."""
     secret = environment.get("SUPABASE_JWT_SECRET", "a secret of the tests, long enough for HS256")
-    existing = nullcontext(database) if database else server.loaded_database()
-    with existing as database, tempfile.TemporaryDirectory(prefix="baton-test-") as folder:
+    with server.loaded_database() as database, tempfile.TemporaryDirectory(prefix="baton-test-") as folder:
         port = int(environment.get("PORT") or free_port())
         base_url = f"http://127.0.0.1:{port}"
         log = Path(folder) / "log"

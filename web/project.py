@@ -1,7 +1,7 @@
 """A Supabase project through the package `supabase`: a client for each piece of work, which speaks for one caller.
 
 The package keeps sessions in its clients and changes their headers as people sign in, so none is used twice.
-It is imported when it is first needed: with the embedded keepers it costs neither time nor memory.
+It is imported where there is a project only: with the embedded keepers it costs neither time nor memory.
 """
 
 import ssl
@@ -45,7 +45,10 @@ class Project:
     """
 
     def __init__(self, config: Config) -> None:
-        """Remember the address and the two keys; nothing is asked."""
+        """Remember the address and the two keys, and import the package; nothing is asked."""
+        import supabase  # noqa: F401 - takes half a second, which no request is to wait for
+
+        _certificates()
         self._url = config.supabase_url
         self._anon_key = config.supabase_anon_key
         self._service_key = config.supabase_service_role_key

@@ -64,12 +64,8 @@ def is_taken_soon(user: Person) -> bool:
 def test_tokens_of_a_project_are_believed_by_its_keys(server: Server, tmp_path: Path) -> None:
     first, second = ec_file(tmp_path, "first"), rsa_file(tmp_path, "second")
     port = free_port()
-    project_of = {
-        "SUPABASE_URL": f"http://127.0.0.1:{port}",
-        "SUPABASE_ANON_KEY": "-",
-        "SUPABASE_SERVICE_ROLE_KEY": "-",
-    }
-    with running_baton(server, **project_of) as baton:
+    keys = {"SUPABASE_ANON_KEY": "-", "SUPABASE_SERVICE_ROLE_KEY": "-"}
+    with running_baton(server, 1, SUPABASE_URL=f"http://127.0.0.1:{port}", **keys) as baton:
         early = Person(baton.base_url, first.sign(claims()))
         answer = early.get("/api/me")
         assert refuses(answer, 503, "keys_unavailable")
