@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from tests.http.test_host_users import SECRET as IDENTITY_SECRET
 from tests.http.test_host_users import exchange, identity, session_of
 from tests.http.test_login import refuses, sign_in
 from tests.keys import ec_file, header_of
+from tests.live.world import wait_until
 from tests.servers import ROOT, Baton, Database, Server, free_port, running_baton
 from web.auth.passwords import hash_password
 from web.config import Config
@@ -271,6 +271,14 @@ def test_a_new_identity_secret_finds_the_same_person(pair: Pair) -> None:
     assert session_of(exchange(pair.user, identity(subject)))["user"]["id"] == user_id
 
 
+def test_an_account_of_his_own_at_the_project_stays_his(pair: Pair) -> None:
+    subject, email = uuid4().hex, f"{uuid4().hex}@shop.example"
+    user_id = session_of(exchange(pair.user, identity(subject)))["user"]["id"]
+    pair.rows("select auth.change_user(%s, %s)", user_id, email)
+    again = session_of(exchange(pair.user, identity(subject)))
+    assert (again["user"]["id"], again["user"]["email"]) == (user_id, email)
+
+
 def test_two_pages_of_a_new_user_at_once_make_one_account(pair: Pair) -> None:
     tokens = [identity("twice", name="Kim") for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
@@ -473,20 +481,20 @@ def test_the_sweep_removes_old_drafts_only(pair: Pair, tmp_path: Path, database:
 # The project is gone, or does not know us
 
 
-@contextmanager
-def alone(server: Server, **given: str) -> Iterator[Baton]:
-    """Run a Baton whose project does not answer; it knows the secret that the project's tokens are signed with."""
-    url = f"http://127.0.0.1:{free_port()}"
-    with running_baton(server, 1, **pointed_at(url, SUPABASE_JWT_SECRET=PROJECT_SECRET, **given)) as baton:
-        yield baton
-
-
-def test_without_the_project_there_is_no_login_and_no_file_but_chats_go_on(server: Server) -> None:
-    with alone(server) as baton:
+def test_without_the_project_there_is_no_login_and_no_file_but_chats_go_on(server: Server, database: Database) -> None:
+    database.rows("insert into private.file_removals (bucket_id, name) values ('attachments', 'a/b.png')")
+    given = pointed_at(
+        f"http://127.0.0.1:{free_port()}",
+        SUPABASE_JWT_SECRET=PROJECT_SECRET,
+        DATABASE_URL=database.url,
+        BATON_IDENTITY_SECRET=IDENTITY_SECRET,
+    )
+    with running_baton(server, 1, **given) as baton:
         for answer in (
             baton.client.post("/auth/v1/signup"),
             sign_in(baton, email="ana@baton.example", password=PASSWORD),
             sign_in(baton, "refresh_token", refresh_token="any"),
+            exchange(baton, identity()),
         ):
             assert refuses(answer, 503, "project_unavailable")
             assert int(answer.headers["Retry-After"]) >= 1
@@ -497,12 +505,14 @@ def test_without_the_project_there_is_no_login_and_no_file_but_chats_go_on(serve
         chat = customer.starts_chat()
         customer.writes(chat)
         assert says(upload(customer, chat), 503, "project_unavailable")
+        assert says(upload(customer, {"id": uuid4()}), 403, "AccessDenied")  # known without asking
         assert says(customer.post("/storage/v1/object/list/attachments", prefix=""), 503, "project_unavailable")
-        service = Person(baton.base_url, baton.service_key)
-        baton.database.rows("insert into private.file_removals (bucket_id, name) values ('attachments', 'a/b.png')")
+        # The scheduler has met it too.
+        wait_until(lambda: "file-removal failed and will be tried again: The Supabase project" in baton.log.read_text())
+        service = Person(baton.base_url, api_key("service_role", PROJECT_SECRET))
         answer = service.post("/functions/v1/file-removal")
         assert (answer.status_code, answer.json()["details"]) == (503, "project_unavailable")
-        assert len(baton.database.rows("select name from private.file_removals")) == 1  # it is tried again
+        assert len(database.rows("select name from private.file_removals")) == 1
         assert baton.client.get("/readyz").status_code == 200
         assert "Traceback" not in baton.log.read_text()
 

@@ -57,11 +57,12 @@ class ProjectAccounts:
         visitor_id = account.id if account and account.is_anonymous else None
         user_id = database().run(SERVICE, lambda connection: identify(connection, host_user, visitor_id))
         email, password = f"{user_id}@host.invalid", self._host_password(user_id)
+        said = host_user.metadata
         whole = AccountChanges(
             email=email,
             email_confirm=True,
             password=password,
-            user_metadata=host_user.metadata,
+            user_metadata=said,
             app_metadata=_HOST_PROVIDER,
         )
         try:
@@ -75,16 +76,18 @@ class ProjectAccounts:
                 if taken.code not in ("email_exists", "user_already_exists"):
                     raise
         else:
-            if known.email != email:  # the visitor until now; the new password ends the sessions he had
+            if not known.email:  # the visitor until now; the new password ends the sessions he had
                 self.change_account(user_id, whole)
-            elif known.user_metadata | host_user.metadata != known.user_metadata:
-                self.change_account(user_id, AccountChanges(user_metadata=host_user.metadata))
+            elif known.user_metadata | said != known.user_metadata:
+                self.change_account(user_id, AccountChanges(user_metadata=said))
+            email = known.email or email
         try:
             return self.sign_in(email, password)
         except ApiError as error:
             if error.code != "invalid_credentials":
                 raise
-        self.change_account(user_id, AccountChanges(password=password))  # the secret is another one now
+        # The secret is another one now, or he has changed it himself.
+        self.change_account(user_id, AccountChanges(password=password))
         return self.sign_in(email, password)
 
     def user(self, caller: Caller) -> User:
