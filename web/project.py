@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
 import httpx
@@ -100,7 +101,7 @@ def _in_our_words(is_ours: bool) -> Iterator[None]:
         raise _login_refusal(error, is_ours) from None
     except StorageApiError as error:
         raise _storage_refusal(error, is_ours) from None
-    except (httpx.HTTPError, ValidationError) as error:
+    except (httpx.HTTPError, ValidationError, JSONDecodeError, KeyError) as error:
         raise _unavailable(error) from None
 
 
