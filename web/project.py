@@ -62,7 +62,8 @@ class Project:
         """Give a client that speaks for `caller`, who has sent the current request, by his own token."""
         if caller.role == SERVICE.role:  # his key is good here; the project has its own
             return self.as_service(seconds)
-        return self._client(self._anon_key, current_token() if caller.role == AUDIENCE else "", seconds)
+        token = current_token() if caller.role == AUDIENCE else self._anon_key
+        return self._client(self._anon_key, token, seconds)
 
     def as_service(self, seconds: float = PATIENCE) -> "AbstractContextManager[Client]":
         """Give a client that may do everything."""
@@ -72,7 +73,7 @@ class Project:
     def _client(self, key: str, token: str = "", seconds: float = PATIENCE) -> "Iterator[Client]":
         from supabase import ClientOptions, create_client
 
-        is_ours = not token  # nobody else's token can be what the project refuses
+        is_ours = not token  # what the project refuses can only be the key
         timeout = httpx.Timeout(seconds, connect=CONNECT)
         with _in_our_words(is_ours), httpx.Client(timeout=timeout, verify=_certificates()) as http:
             options = ClientOptions(

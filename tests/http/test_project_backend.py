@@ -422,6 +422,17 @@ def test_what_the_project_refuses_is_refused_with_its_code(pair: Pair) -> None:
     assert says(answer, 403, "AccessDenied")
 
 
+def test_who_has_not_signed_in_hears_the_same_at_both(pair: Pair) -> None:
+    names = {"prefixes": ["a/b.png"]}
+    for method, path, body in (("POST", "list/attachments", {"prefix": ""}), ("DELETE", "attachments", names)):
+        answers = [
+            baton.client.request(method, f"/storage/v1/object/{path}", json=body, headers={"apikey": baton.anon_key})
+            for baton in (pair.project, pair.user)
+        ]
+        assert answers[0].status_code in (401, 403)
+        assert answers[0].json() == answers[1].json()
+
+
 def test_a_bad_file_does_not_reach_the_project(pair: Pair) -> None:
     visitor = pair.visitor()
     chat = visitor.starts_chat()
