@@ -14,12 +14,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from functions import JOBS
 from functions.job import Job
+from web.errors import ApiError
 
 log = logging.getLogger("baton.jobs")
 
 
 class Scheduler:
-    """The jobs of one process. `stop` ends them; a lost database is logged and tried again."""
+    """The jobs of one process. `stop` ends them; a lost database, or Supabase project, is logged and tried again."""
 
     def __init__(self, database_url: str) -> None:
         # Two: the hourly clean-up must not keep the sweep of every second waiting.
@@ -74,7 +75,7 @@ class Scheduler:
                 if not row or not row[0]:
                     return
                 done = job.run(connection)
-        except (psycopg.Error, PoolTimeout) as error:
+        except (psycopg.Error, PoolTimeout, ApiError) as error:
             self._report(job, error)
         else:
             if job.name in self._failing:

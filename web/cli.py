@@ -17,10 +17,13 @@ from psycopg.types.json import Jsonb
 
 import functions
 from web import demo_data, loader, local, supabase_project
+from web.auth import accounts
 from web.auth.passwords import hash_password
 from web.config import Config
+from web.errors import ApiError
 from web.keys import api_key
 from web.postgres import PostgresError, program, running_url
+from web.schemas import NewAccount
 from web.sqlfile import describe
 
 
@@ -74,13 +77,16 @@ def run_job(name: str) -> None:
 @click.option("--name", prompt=True)
 @click.option("--role", type=click.Choice(["operator", "admin"]), default="operator", show_default=True)
 @click.option("--password", help="Asked for when it is not given.")
-@click.option("--id", "user_id", type=click.UUID, help="On a Supabase project: the id of the user made there.")
+@click.option("--id", "user_id", type=click.UUID, help="On a Supabase project: the id of a user made there.")
 def add_operator(email: str, name: str, role: str, password: str | None, user_id: UUID | None) -> None:
     """Add an operator who can sign in."""
     with _database() as url, loader.connect(url, "baton add-operator") as connection, connection.transaction():
-        if loader.State.read(connection).is_supabase:
+        if _config().supabase_url:
             if user_id is None:
-                raise click.UsageError("the login is Supabase's here: make the user there and give his --id")
+                user_id = _account_on_project(email, name, password)
+        elif loader.State.read(connection).is_supabase:
+            if user_id is None:
+                raise click.UsageError("the login is Supabase's: set SUPABASE_URL, or make the user there, for an --id")
         else:
             user_id = user_id or uuid4()
             password = password or click.prompt("Password", hide_input=True, confirmation_prompt=True)
@@ -88,6 +94,17 @@ def add_operator(email: str, name: str, role: str, password: str | None, user_id
             connection.execute("select auth.create_user(%s, %s, false, %s, %s)", arguments)
         connection.execute("select public.register_operator(%s, %s, %s, %s)", (user_id, name, email, role))
     click.echo(f"added {role} {name} <{email}>, id {user_id}")
+
+
+def _account_on_project(email: str, name: str, password: str | None) -> UUID:
+    """Make an account on the Supabase project; who could not be registered afterwards is a customer there."""
+    password = password or click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    metadata = {"name": name}
+    return (
+        accounts()
+        .make_account(NewAccount(email=email, email_confirm=True, password=password, user_metadata=metadata))
+        .id
+    )
 
 
 @click.command("keys")
@@ -149,7 +166,7 @@ def _database() -> Iterator[str]:
 def _one_line_errors() -> Iterator[None]:
     try:
         yield
-    except (loader.LoadError, supabase_project.ProjectError, local.InUseError, PostgresError) as error:
+    except (loader.LoadError, supabase_project.ProjectError, local.InUseError, PostgresError, ApiError) as error:
         raise click.ClickException(str(error)) from None
     except PermissionError as error:
         raise click.ClickException(f"not allowed to use {error.filename}: it belongs to another user") from None

@@ -65,6 +65,10 @@ class Config:
         supabase_url = text("SUPABASE_URL").rstrip("/")
         if supabase_url and not (urlsplit(supabase_url).scheme in ("http", "https") and urlsplit(supabase_url).netloc):
             raise ValueError(f"SUPABASE_URL must be of the form https://project.supabase.co, not {supabase_url!r}")
+        if supabase_url:  # its login and files are of use together with its database only, where the policies are
+            for name in ("SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL"):
+                if not text(name):
+                    raise ValueError(f"SUPABASE_URL needs {name} of the same project (docs/backends.md)")
         return cls(
             database_url=database_url,
             listen_url=text("DATABASE_LISTEN_URL", database_url),

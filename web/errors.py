@@ -33,6 +33,9 @@ class ApiError(Exception):
         """Name the like of a SQLSTATE where Postgres gave none."""
         self.sqlstate = self.sqlstate or f"PT{self.status}"
 
+    def __str__(self) -> str:
+        return self.message
+
 
 # What a constraint or Postgres itself refuses: SQLSTATE or its class → status, code, sentence, hint.
 # Refusals by our own functions (PT…) bring all of it with them.
@@ -81,6 +84,7 @@ _STORAGE_NAMES = {
     "EntityTooLarge": "Payload too large",
     "InvalidMimeType": "invalid_mime_type",
 }
+STORAGE_CODES = {name: code for code, name in _STORAGE_NAMES.items()}  # of a project that says only the older ones
 
 
 def init_app(app: Flask, config: Config) -> None:

@@ -46,6 +46,7 @@ def configure(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would tell every address, with what files are called
 
 
 def init_app(app: Flask, config: Config) -> None:

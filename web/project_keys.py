@@ -61,6 +61,20 @@ class ProjectKeys:
             raise _unavailable()
         return found
 
+    def all(self) -> list[Key]:
+        """Return every key, to be published here too: whoever signs in here has tokens of the project.
+
+        Raises:
+            ApiError: 503 keys_unavailable, when the project has never said which keys it has.
+        """
+        self.freshen()
+        with self._lock:
+            if self._answered_at == -math.inf and self._may_ask():
+                self._ask()
+            if self._answered_at == -math.inf:
+                raise _unavailable()
+            return list(self._keys)
+
     def _known(self, algorithm: object, kid: object) -> list[Key]:
         return [key for key in self._keys if key.suits(algorithm, kid)]
 

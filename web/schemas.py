@@ -471,6 +471,27 @@ class UpdateUser(AuthInput):
     data: dict[str, Any] | SkipJsonSchema[None] = None
 
 
+class AccountChanges(AuthInput):
+    """What the service changes of an account; a null in metadata takes a key away."""
+
+    email: Annotated[str, Field(min_length=3, max_length=320, pattern="^[^@ ]+@[^@ ]+$")] | SkipJsonSchema[None] = None
+    email_confirm: bool | SkipJsonSchema[None] = None
+    password: str | SkipJsonSchema[None] = None
+    user_metadata: dict[str, Any] | SkipJsonSchema[None] = None
+    app_metadata: dict[str, Any] | SkipJsonSchema[None] = None
+    # Not kept here, and refused rather than left out.
+    phone: None = None
+    role: Literal["authenticated"] | SkipJsonSchema[None] = None
+    ban_duration: None = None
+    password_hash: None = None
+
+
+class NewAccount(AccountChanges):
+    """An account that the service makes."""
+
+    id: UUID | SkipJsonSchema[None] = None
+
+
 class SignOut(AuthInput):
     """Which sessions end."""
 

@@ -188,6 +188,7 @@ def _host_for_people(host: str) -> str:
 def _print_welcome(config: Config, address: str, url: str, secret: str) -> None:
     logins = demo_data.logins(url)
     lines = ["", f"Baton is running at {address}", f"  API and documentation   {address}/docs"]
+    lines.append(f"  login and files         {config.supabase_url or 'embedded'}")
     if not config.database_url:
         lines.append("  a psql prompt           make psql")
     lines.append(f"  anon key                {api_key('anon', secret)}")

@@ -82,8 +82,12 @@ class Tokens:
         return caller
 
     def published_keys(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the JWK set by which others can check our tokens: no secret is in it."""
-        return published(self._keys)
+        """Return the JWK set by which others can check our tokens: no secret is in it.
+
+        Raises:
+            ApiError: 503 keys_unavailable.
+        """
+        return published([*self._keys, *(self._project.all() if self._project else ())])
 
     def _read(self, token: str, generation: int) -> Caller:
         header = jwt.get_unverified_header(token)
@@ -133,13 +137,14 @@ def current_caller() -> Caller:
         ApiError: 401 not_signed_in without either, token_invalid, token_expired.
     """
     if "caller" not in g:
-        g.caller = current_tokens().check(_token())
+        g.caller = current_tokens().check(current_token())
         g.role = g.caller.role
     caller: Caller = g.caller
     return caller
 
 
-def _token() -> str:
+def current_token() -> str:
+    """Return the token that this request was sent with; refuses not_signed_in, token_invalid."""
     authorization = request.headers.get("Authorization")
     if authorization is None:
         token = request.headers.get("apikey", "")

@@ -125,6 +125,40 @@ comment on function auth.update_user(uuid, jsonb, text, uuid) is 'Changes what a
 revoke execute on function auth.update_user(uuid, jsonb, text, uuid) from public, anon, authenticated;
 grant execute on function auth.update_user(uuid, jsonb, text, uuid) to service_role;
 
+-- Not in the user's own name: an e-mail makes a visitor somebody, who is no longer anonymous.
+create or replace function auth.change_user(
+  p_id uuid,
+  p_email text = null,
+  p_encrypted_password text = null,
+  p_user_metadata jsonb = null,
+  p_app_metadata jsonb = null
+)
+returns setof auth.users
+language plpgsql
+volatile
+security definer          -- the tables are closed to everyone
+set search_path = ''
+as $$
+begin
+  perform auth.update_user(p_id, p_user_metadata, p_encrypted_password);
+  return query
+  update auth.users u set
+    email = coalesce(lower(p_email), u.email),
+    is_anonymous = u.is_anonymous and p_email is null,
+    raw_app_meta_data = (
+      select coalesce(jsonb_object_agg(m.key, m.value), '{}')
+      from jsonb_each(u.raw_app_meta_data || coalesce(p_app_metadata, '{}')) m
+      where m.value <> 'null'
+    )
+  where u.id = p_id
+  returning u.*;
+end
+$$;
+
+comment on function auth.change_user(uuid, text, text, jsonb, jsonb) is 'Changes anybody''s account, as the service asks; a new password ends all his sessions. Returns none or one row; 23505 when the e-mail is taken.';
+revoke execute on function auth.change_user(uuid, text, text, jsonb, jsonb) from public, anon, authenticated;
+grant execute on function auth.change_user(uuid, text, text, jsonb, jsonb) to service_role;
+
 -- A visitor who has become the host's user is no longer anonymous; one who is new gets his account.
 create or replace function auth.keep_host_user(p_id uuid, p_user_metadata jsonb)
 returns setof auth.users

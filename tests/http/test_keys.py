@@ -331,6 +331,14 @@ def test_of_a_key_set_only_what_may_verify_is_read(rsa_key: KeyFile, ec_key: Key
             read_key_set(nonsense)
 
 
+PROJECT = {
+    "SUPABASE_URL": "https://x.supabase.co/",
+    "SUPABASE_ANON_KEY": "anon",
+    "SUPABASE_SERVICE_ROLE_KEY": "service",
+    "DATABASE_URL": "postgresql://x",
+}
+
+
 @pytest.mark.parametrize(
     ("environment", "name"),
     [
@@ -338,6 +346,9 @@ def test_of_a_key_set_only_what_may_verify_is_read(rsa_key: KeyFile, ec_key: Key
         ({"BATON_IDENTITY_SECRET": "x" * 32, "SUPABASE_JWT_SECRET": "x" * 32}, "BATON_IDENTITY_SECRET"),
         ({"SUPABASE_URL": "project.supabase.co"}, "SUPABASE_URL"),
         ({"SUPABASE_URL": "file:///etc"}, "SUPABASE_URL"),
+        ({**PROJECT, "SUPABASE_ANON_KEY": ""}, "SUPABASE_ANON_KEY"),
+        ({**PROJECT, "SUPABASE_SERVICE_ROLE_KEY": " "}, "SUPABASE_SERVICE_ROLE_KEY"),
+        ({**PROJECT, "DATABASE_URL": ""}, "DATABASE_URL"),
     ],
     ids=str,
 )
@@ -349,8 +360,8 @@ def test_an_odd_setting_is_refused_by_its_name(environment: dict[str, str], name
 def test_the_settings_of_keys_are_read() -> None:
     config = Config.from_env(
         {
+            **PROJECT,
             "BATON_JWT_KEY_FILE": "a.pem, b.pem",
-            "SUPABASE_URL": "https://x.supabase.co/",
             "BATON_IDENTITY_SECRET": "é" * 16,
         }
     )

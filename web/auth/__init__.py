@@ -1,13 +1,16 @@
 """Login. The routes know this interface; who keeps the accounts is behind it."""
 
 from typing import Any, Protocol
+from uuid import UUID
 
 from flask import Flask, current_app
 
 from web.auth.embedded import EmbeddedAccounts
 from web.auth.identity import HostUser
+from web.auth.project import ProjectAccounts
 from web.config import Config
-from web.schemas import Session, User
+from web.project import Project
+from web.schemas import AccountChanges, NewAccount, Session, User
 from web.tokens import Caller, Tokens
 
 
@@ -46,11 +49,27 @@ class Accounts(Protocol):
     def sign_out(self, caller: Caller, scope: str) -> None:
         """End the caller's session (`local`), all of his (`global`), or all but this one (`others`)."""
 
+    def find_account(self, user_id: UUID) -> User:
+        """Return anybody's account, for the service; refuses user_not_found."""
+
+    def make_account(self, new: NewAccount) -> User:
+        """Make an account that can sign in by password, for the service; refuses email_exists, weak_password."""
+
+    def change_account(self, user_id: UUID, changes: AccountChanges) -> User:
+        """Change anybody's account, for the service.
+
+        A new password ends his sessions, an email makes a visitor somebody. Refuses user_not_found, email_exists,
+        weak_password.
+        """
+
 
 def init_app(app: Flask, config: Config) -> None:
     """Choose who keeps the accounts."""
     tokens: Tokens = app.extensions["baton_tokens"]
-    app.extensions["baton_accounts"] = EmbeddedAccounts(tokens)
+    keeper: Accounts = EmbeddedAccounts(tokens)
+    if config.supabase_url:
+        keeper = ProjectAccounts(Project(config), config.identity_secret)
+    app.extensions["baton_accounts"] = keeper
 
 
 def accounts() -> Accounts:

@@ -3,18 +3,21 @@
 import hashlib
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import psycopg
 from flask import request
 from psycopg.rows import DictRow
 
-from web.auth.identity import HostUser
+from web.auth.identity import HostUser, identify
 from web.auth.passwords import LONGEST, SHORTEST, hash_password, is_right
 from web.db import Conn, database, invoke
 from web.errors import ApiError
-from web.schemas import Session, User
+from web.schemas import AccountChanges, NewAccount, Session, User
 from web.tokens import AUDIENCE, SERVICE, Caller, Tokens
 
 LIFETIME = 3600  # seconds that an access token is good for
@@ -67,18 +70,9 @@ class EmbeddedAccounts:
 
         def work(connection: Conn) -> Session:
             visitor_id = _anonymous_id(connection, visitor) if visitor else None
-            identity = {
-                "p_subject": host_user.sub,
-                "p_nonce": host_user.jti,
-                "p_issued_at": datetime.fromtimestamp(host_user.iat, UTC),
-                "p_expires_at": datetime.fromtimestamp(host_user.exp, UTC),
-                "p_name": host_user.name,
-                "p_email": host_user.email,
-                "p_visitor_id": visitor_id,
-            }
-            user_id = invoke(connection, "private", "identify_host_user", **identity)[0]["identify_host_user"]
-            said = {"name": host_user.name} if host_user.name else {}
-            _refuse_banned(invoke(connection, "auth", "keep_host_user", p_id=user_id, p_user_metadata=said)[0])
+            user_id = identify(connection, host_user, visitor_id)
+            given = {"p_id": user_id, "p_user_metadata": host_user.metadata}
+            _refuse_banned(invoke(connection, "auth", "keep_host_user", **given)[0])
             if user_id == visitor_id:  # who else has the visitor's tokens must not come along
                 invoke(connection, "auth", "end_sessions", p_user_id=user_id)
             return self._begin(connection, user_id)
@@ -112,6 +106,45 @@ class EmbeddedAccounts:
         else:
             kept = caller.session_id if scope == "others" else None
             _call("end_sessions", p_user_id=caller.id, p_except=kept)
+
+    def find_account(self, user_id: UUID) -> User:
+        """Return anybody's account."""
+        found = _call("get_user", p_id=user_id)
+        if not found:
+            raise ApiError(404, "user_not_found", "User not found")
+        return _user(found[0])
+
+    def make_account(self, new: NewAccount) -> User:
+        """Make an account, all of it or nothing."""
+        if not new.email:
+            raise ApiError(400, "validation_failed", "Cannot create a user without an email")
+        encrypted = None if new.password is None else hash_password(_good(new.password))
+        account = {"p_id": new.id or uuid4(), "p_email": new.email, "p_encrypted_password": encrypted}
+        rest = {"p_is_anonymous": False, "p_user_metadata": new.user_metadata or {}}
+
+        def work(connection: Conn) -> User:
+            invoke(connection, "auth", "create_user", **account, **rest)
+            changes = {"p_id": account["p_id"], "p_app_metadata": new.app_metadata or {}}
+            return _user(invoke(connection, "auth", "change_user", **changes)[0])
+
+        with _one_address_each():
+            return database().run(SERVICE, work)
+
+    def change_account(self, user_id: UUID, changes: AccountChanges) -> User:
+        """Change anybody's account."""
+        encrypted = None if changes.password is None else hash_password(_good(changes.password))
+        with _one_address_each():
+            found = _call(
+                "change_user",
+                p_id=user_id,
+                p_email=changes.email,
+                p_encrypted_password=encrypted,
+                p_user_metadata=changes.user_metadata,
+                p_app_metadata=changes.app_metadata,
+            )
+        if not found:
+            raise ApiError(404, "user_not_found", "User not found")
+        return _user(found[0])
 
     def _begin(self, connection: Conn, user_id: UUID) -> Session:
         refresh_token = _new_refresh_token()
@@ -180,14 +213,27 @@ def _new_password(account: DictRow, password: str) -> str:
     """Return the hash of a new password, if it may be this account's."""
     if account["encrypted_password"] is None:
         raise ApiError(422, "validation_failed", "Updating the password of a user without one is not allowed")
+    if is_right(_good(password), account["encrypted_password"]):
+        raise ApiError(422, "same_password", "New password should be different from the old password.")
+    return hash_password(password)
+
+
+def _good(password: str) -> str:
+    """Return the password, if anybody may have it."""
     if len(password) < SHORTEST:
         message = f"Password should be at least {SHORTEST} characters."
         raise ApiError(422, "weak_password", message, body={"weak_password": {"reasons": ["length"]}})
     if len(password.encode()) > LONGEST:
         raise ApiError(422, "validation_failed", f"Password cannot be longer than {LONGEST} bytes")
-    if is_right(password, account["encrypted_password"]):
-        raise ApiError(422, "same_password", "New password should be different from the old password.")
-    return hash_password(password)
+    return password
+
+
+@contextmanager
+def _one_address_each() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.UniqueViolation:
+        raise ApiError(422, "email_exists", "A user with this email address has already been registered") from None
 
 
 def _user(account: DictRow) -> User:

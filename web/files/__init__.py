@@ -7,7 +7,9 @@ from web.db import database
 from web.errors import ApiError
 from web.files.folder import FolderFiles
 from web.files.links import Links
+from web.files.project import ProjectFiles
 from web.files.store import Bucket, FileRow, Files
+from web.project import Project
 from web.tokens import SERVICE, Caller
 
 # The columns by name: on Supabase the tables have more.
@@ -27,7 +29,10 @@ where bucket_id = %(bucket_id)s and name collate "C" = %(name)s
 
 def files_of(config: Config) -> Files:
     """Return the keeper of files of these settings."""
-    return FolderFiles(config.data_dir.resolve() / "files")
+    folder = config.data_dir.resolve() / "files"
+    if config.supabase_url:
+        return ProjectFiles(Project(config), folder / "drafts")
+    return FolderFiles(folder)
 
 
 def init_app(app: Flask, config: Config) -> None:

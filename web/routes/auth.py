@@ -1,5 +1,7 @@
 """Login under Supabase's addresses and in its shapes, so that its clients work against Baton."""
 
+from uuid import UUID
+
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 
@@ -10,8 +12,20 @@ from web.errors import ApiError
 from web.limits import address_and_email, is_no_password_sign_in, limiter
 from web.openapi import operation
 from web.replies import EMPTY
-from web.schemas import AuthProblem, Credentials, GrantType, JwkSet, Session, SignOut, SignUp, UpdateUser, User
-from web.tokens import AUDIENCE, Caller, current_caller, current_tokens
+from web.schemas import (
+    AccountChanges,
+    AuthProblem,
+    Credentials,
+    GrantType,
+    JwkSet,
+    NewAccount,
+    Session,
+    SignOut,
+    SignUp,
+    UpdateUser,
+    User,
+)
+from web.tokens import AUDIENCE, SERVICE, Caller, current_caller, current_tokens
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth/v1")
 
@@ -81,6 +95,32 @@ def sign_out(query: SignOut) -> ResponseReturnValue:
     return EMPTY
 
 
+@blueprint.post("/admin/users")
+@operation("Login", User, problem=AuthProblem, errors=(422,))
+def make_account(json: NewAccount) -> ResponseReturnValue:
+    """Make an account that can sign in by email and password. For the service."""
+    _service()
+    _check_size()
+    return accounts().make_account(json).model_dump()
+
+
+@blueprint.get("/admin/users/<uuid:user_id>")
+@operation("Login", User, problem=AuthProblem)
+def find_account(user_id: UUID) -> ResponseReturnValue:
+    """Return anybody's account. For the service."""
+    _service()
+    return accounts().find_account(user_id).model_dump()
+
+
+@blueprint.put("/admin/users/<uuid:user_id>")
+@operation("Login", User, problem=AuthProblem, errors=(422,))
+def change_account(user_id: UUID, json: AccountChanges) -> ResponseReturnValue:
+    """Change anybody's email, password (which ends his sessions), or what is said of him. For the service."""
+    _service()
+    _check_size()
+    return accounts().change_account(user_id, json).model_dump()
+
+
 def _sign_in_host_user(given: Credentials) -> Session:
     if not given.id_token or not given.provider:
         raise ApiError(400, "validation_failed", "provider and id_token required")
@@ -95,6 +135,12 @@ def _sign_in_host_user(given: Credentials) -> Session:
 def _check_size() -> None:
     if len(request.get_data()) > METADATA_LIMIT:
         raise ApiError(422, "validation_failed", f"data has at most {METADATA_LIMIT} bytes")
+
+
+def _service() -> None:
+    """Refuse everybody but the service."""
+    if current_caller().role != SERVICE.role:
+        raise ApiError(403, "not_admin", "User not allowed")
 
 
 def _person() -> Caller:
