@@ -19,7 +19,8 @@ where id = %(id)s
 _FIND = """
 select id, bucket_id, name, version, created_at, updated_at,
   coalesce(metadata, '{}') as metadata, coalesce(user_metadata, '{}') as user_metadata,
-  private.file_label(name, user_metadata) as label
+  case when %(called)s = '' then private.file_label(name, user_metadata)
+    else private.file_label(%(called)s, null) end as label
 from storage.objects
 where bucket_id = %(bucket_id)s and name collate "C" = %(name)s
 """
@@ -56,9 +57,14 @@ def find_bucket(bucket_id: str) -> Bucket:
     return Bucket(**rows[0])
 
 
-def find_file(caller: Caller, bucket_id: str, name: str) -> FileRow:
-    """Return what is known of a file that `caller` may see; raises ApiError NoSuchKey."""
-    rows = database().ask(caller, _FIND, {"bucket_id": bucket_id, "name": name}).dicts()
+def find_file(caller: Caller, bucket_id: str, name: str, called: str = "") -> FileRow:
+    """Return what is known of a file that `caller` may see; raises ApiError NoSuchKey, InvalidKey.
+
+    Its label is what it is `called`, where that is said.
+    """
+    if "\0" in name or "\0" in called:
+        raise ApiError(400, "InvalidKey", "Invalid key: it has a null character")
+    rows = database().ask(caller, _FIND, {"bucket_id": bucket_id, "name": name, "called": called}).dicts()
     if not rows:
         raise ApiError(404, "NoSuchKey", "Object not found")
     return FileRow(**rows[0])

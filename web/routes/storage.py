@@ -11,24 +11,26 @@ from flask.typing import ResponseReturnValue
 
 from web.errors import ApiError
 from web.files import files, find_bucket, find_file, links
+from web.files.kinds import fitting
 from web.files.names import check_name
 from web.files.store import FileRow, Listing
 from web.files.upload import take_in
 from web.openapi import operation
 from web.schemas import FileInfo, FileList, Removal, SignedLink, SignLink, SignLinks, StorageProblem, Uploaded
-from web.tokens import SERVICE, current_caller
+from web.tokens import SERVICE, Caller, current_caller
 
 blueprint = Blueprint("storage", __name__, url_prefix="/storage/v1/object")
 
 
-@blueprint.post("/<bucket_id>/<path:name>")
+# Slashes as they are: an empty folder in a name is refused, not tidied by a redirection that loses the body.
+@blueprint.post("/<bucket_id>/<path:name>", merge_slashes=False)
 @operation("Files", Uploaded, problem=StorageProblem, errors=(408, 422))
 def upload_file(bucket_id: str, name: str) -> ResponseReturnValue:
     """Bring a file, as a form or as bare bytes; with `x-upsert: true` it may replace one, where that is allowed."""
     return _upload(bucket_id, name, is_upsert=request.headers.get("X-Upsert", "").lower() == "true")
 
 
-@blueprint.put("/<bucket_id>/<path:name>")
+@blueprint.put("/<bucket_id>/<path:name>", merge_slashes=False)
 @operation("Files", Uploaded, problem=StorageProblem, errors=(408, 422))
 def replace_file(bucket_id: str, name: str) -> ResponseReturnValue:
     """Replace a file, where that is allowed."""
@@ -39,7 +41,7 @@ def replace_file(bucket_id: str, name: str) -> ResponseReturnValue:
 @operation("Files", problem=StorageProblem)
 def download_file(bucket_id: str, name: str) -> ResponseReturnValue:
     """Read a file that the caller may see."""
-    return _sent(find_file(current_caller(), bucket_id, name), "private, no-cache")
+    return _sent(_asked_for(current_caller(), bucket_id, name), "private, no-cache")
 
 
 @blueprint.get("/public/<bucket_id>/<path:name>")
@@ -48,7 +50,7 @@ def download_public_file(bucket_id: str, name: str) -> ResponseReturnValue:
     """Read a file of a public bucket, as everybody may."""
     if not find_bucket(bucket_id).public:
         raise ApiError(404, "NoSuchBucket", "Bucket not found")
-    file = find_file(SERVICE, bucket_id, name)
+    file = _asked_for(SERVICE, bucket_id, name)
     response = _sent(file, f"public, {file.metadata.get('cacheControl', 'no-cache')}")
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
@@ -102,7 +104,7 @@ def sign_links(bucket_id: str, json: SignLinks) -> ResponseReturnValue:
 def follow_link(bucket_id: str, name: str) -> ResponseReturnValue:
     """Read a file by a link."""
     caller = links().read(request.args.get("token", ""), bucket_id, name)
-    return _sent(find_file(caller, bucket_id, name), "private, max-age=300")
+    return _sent(_asked_for(caller, bucket_id, name), "private, max-age=300")
 
 
 @blueprint.delete("/<bucket_id>")
@@ -142,6 +144,10 @@ def _link(bucket_id: str, name: str, seconds: int) -> str:
     return f"/object/sign/{bucket_id}/{name}?token={links().sign(current_caller(), bucket_id, name, seconds)}"
 
 
+def _asked_for(caller: Caller, bucket_id: str, name: str) -> FileRow:
+    return find_file(caller, bucket_id, name, request.args.get("download", ""))
+
+
 def _sent(file: FileRow, cache_control: str) -> Response:
     """Return a file's bytes, to be saved and not to be run: as what they are, never as a page."""
     content = files().read(file)
@@ -149,7 +155,7 @@ def _sent(file: FileRow, cache_control: str) -> Response:
         BytesIO(content) if isinstance(content, bytes) else content,
         mimetype=file.kind,
         as_attachment=True,
-        download_name=request.args.get("download") or file.label,
+        download_name=fitting(file.label, file.kind),
         etag=str(file.metadata.get("eTag", "")).strip('"') or False,
         last_modified=file.updated_at,
     )
