@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.files.corpus import png
+from tests.http.conftest import Person as Person
 from tests.http.conftest import (  # noqa: F401 - the same people as over HTTP
-    Person,
     admin,
     customer,
     new_customer,
@@ -108,7 +108,7 @@ def refused(answer: httpx.Response, status: int, code: str) -> bool:
 @pytest.fixture(scope="session")
 def baton(server: Server) -> Iterator[Baton]:
     """Run a server whose files are those of these tests, and who may be asked as often as one likes."""
-    with running_baton(server, **ENVIRONMENT) as baton:
+    with running_baton(server, 1, **ENVIRONMENT) as baton:
         baton.database.rows("update settings set value = '0' where name = 'rate_limit_per_minute'")
         yield baton
 

@@ -169,7 +169,7 @@ def test_a_name_that_no_file_can_have_is_refused(baton: Baton, customer: Person,
 def test_a_name_for_people_says_what_the_file_is(customer: Person, chat: Chat, given: str, shown: str) -> None:
     given = given[:4000]
     metadata = base64.b64encode(json.dumps({"name": given}).encode()).decode()
-    path = brings(customer, chat, **{"X-Metadata": metadata})
+    path = brings(customer, chat, png(), **{"X-Metadata": metadata})
     message = sends(customer, chat, path)
     assert message["attachments"][0]["name"].startswith(shown.removesuffix(".png"))
     answer = reads(customer, path)
@@ -283,7 +283,7 @@ def test_a_form_without_a_boundary_is_refused(customer: Person, chat: Chat, boun
 @pytest.mark.parametrize("header", ["{}", "?", base64.b64encode(b"\xff").decode(), base64.b64encode(b"[]").decode()])
 @pytest.mark.usefixtures("nothing_new")
 def test_a_bad_metadata_header_is_refused(customer: Person, chat: Chat, header: str) -> None:
-    assert refused(uploads(customer, path_in(chat), **{"X-Metadata": header}), 400, "InvalidRequest")
+    assert refused(uploads(customer, path_in(chat), png(), **{"X-Metadata": header}), 400, "InvalidRequest")
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def links() -> Links:
 
 def find_bucket(bucket_id: str) -> Bucket:
     """Return a bucket; raises ApiError NoSuchBucket."""
-    rows = database().ask(SERVICE, _BUCKET, {"id": bucket_id}).dicts()
+    rows = [] if "\0" in bucket_id else database().ask(SERVICE, _BUCKET, {"id": bucket_id}).dicts()
     if not rows:
         raise ApiError(404, "NoSuchBucket", "Bucket not found")
     return Bucket(**rows[0])
@@ -62,7 +62,7 @@ def find_file(caller: Caller, bucket_id: str, name: str, called: str = "") -> Fi
 
     Its label is what it is `called`, where that is said.
     """
-    if "\0" in name or "\0" in called:
+    if "\0" in bucket_id + name + called:
         raise ApiError(400, "InvalidKey", "Invalid key: it has a null character")
     rows = database().ask(caller, _FIND, {"bucket_id": bucket_id, "name": name, "called": called}).dicts()
     if not rows:

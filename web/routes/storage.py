@@ -16,7 +16,19 @@ from web.files.names import check_name
 from web.files.store import FileRow, Listing
 from web.files.upload import take_in
 from web.openapi import operation
-from web.schemas import FileInfo, FileList, Removal, SignedLink, SignLink, SignLinks, StorageProblem, Uploaded
+from web.schemas import (
+    FileInfo,
+    FileList,
+    ListedFiles,
+    Removal,
+    RemovedFiles,
+    SignedLink,
+    SignedLinks,
+    SignLink,
+    SignLinks,
+    StorageProblem,
+    Uploaded,
+)
 from web.tokens import SERVICE, Caller, current_caller
 
 blueprint = Blueprint("storage", __name__, url_prefix="/storage/v1/object")
@@ -38,14 +50,14 @@ def replace_file(bucket_id: str, name: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/<bucket_id>/<path:name>")
-@operation("Files", problem=StorageProblem)
+@operation("Files", status=(200, 206, 304), errors=(416,), problem=StorageProblem)
 def download_file(bucket_id: str, name: str) -> ResponseReturnValue:
     """Read a file that the caller may see."""
     return _sent(_asked_for(current_caller(), bucket_id, name), "private, no-cache")
 
 
 @blueprint.get("/public/<bucket_id>/<path:name>")
-@operation("Files", problem=StorageProblem, is_public=True)
+@operation("Files", status=(200, 206, 304), errors=(416,), problem=StorageProblem, is_public=True)
 def download_public_file(bucket_id: str, name: str) -> ResponseReturnValue:
     """Read a file of a public bucket, as everybody may."""
     if not find_bucket(bucket_id).public:
@@ -85,7 +97,7 @@ def sign_link(bucket_id: str, name: str, json: SignLink) -> ResponseReturnValue:
 
 
 @blueprint.post("/sign/<bucket_id>")
-@operation("Files", problem=StorageProblem)
+@operation("Files", SignedLinks, problem=StorageProblem)
 def sign_links(bucket_id: str, json: SignLinks) -> ResponseReturnValue:
     """Make links to many files; each has its own error."""
     answers: list[dict[str, Any]] = []
@@ -100,7 +112,7 @@ def sign_links(bucket_id: str, json: SignLinks) -> ResponseReturnValue:
 
 
 @blueprint.get("/sign/<bucket_id>/<path:name>")
-@operation("Files", problem=StorageProblem, is_public=True)
+@operation("Files", status=(200, 206, 304), errors=(416,), problem=StorageProblem, is_public=True)
 def follow_link(bucket_id: str, name: str) -> ResponseReturnValue:
     """Read a file by a link."""
     caller = links().read(request.args.get("token", ""), bucket_id, name)
@@ -108,7 +120,7 @@ def follow_link(bucket_id: str, name: str) -> ResponseReturnValue:
 
 
 @blueprint.delete("/<bucket_id>")
-@operation("Files", problem=StorageProblem)
+@operation("Files", RemovedFiles, problem=StorageProblem)
 def remove_files(bucket_id: str, json: Removal) -> ResponseReturnValue:
     """Remove files; returns those that there were and that the caller may remove."""
     find_bucket(bucket_id)
@@ -118,7 +130,7 @@ def remove_files(bucket_id: str, json: Removal) -> ResponseReturnValue:
 
 
 @blueprint.post("/list/<bucket_id>")
-@operation("Files", problem=StorageProblem)
+@operation("Files", ListedFiles, problem=StorageProblem)
 def list_files(bucket_id: str, json: FileList) -> ResponseReturnValue:
     """List the files and folders in a folder that the caller may see; folders have no id."""
     find_bucket(bucket_id)
