@@ -273,6 +273,13 @@ def test_a_bad_form_is_refused_and_leaves_nothing(customer: Person, chat: Chat, 
     assert set(answer.json()) - {"hint"} == {"statusCode", "error", "code", "message"}
 
 
+def test_a_file_in_a_form_may_be_full_of_what_could_begin_a_boundary(customer: Person, chat: Chat) -> None:
+    for filling in (b"\r", b"\n", b"\r\n--", b"\r\n--b"):
+        path, content = path_in(chat), png() + filling * 200_000
+        assert sends_form(customer, path, content).status_code == 200
+        assert reads(customer, path).content == content
+
+
 @pytest.mark.parametrize("boundary", ["", "; boundary=", "; boundary=ü", "; boundary=" + "b" * 300])
 @pytest.mark.usefixtures("nothing_new")
 def test_a_form_without_a_boundary_is_refused(customer: Person, chat: Chat, boundary: str) -> None:

@@ -146,7 +146,7 @@ def check_books_of(world: World, counts_drafts: bool = True) -> None:
 def held_upload(world: World, kim: Person, fault: Callable[[], None]) -> int | None:
     """Upload a file, and let something go wrong between its bytes and its row; return the answer's status."""
     hold, held = world.folder / "hold", world.folder / "held"
-    path, statuses = path_in(kim.starts_chat()), []
+    path, statuses = path_in(kim.starts_chat()), list[int | None]()
 
     def bring() -> None:
         try:
@@ -207,8 +207,10 @@ def test_a_database_that_is_gone_between_bytes_and_row_keeps_the_books_right(wor
 
 
 def test_backends_that_are_ended_in_the_middle_keep_the_books_right(world: World, kim: Person) -> None:
-    end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'baton web'"
-    assert held_upload(world, kim, lambda: None if world.rows(end) else None) in (200, 503)
+    def end() -> None:
+        world.rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'baton web'")
+
+    assert held_upload(world, kim, end) in (200, 503)
     check_books_of(world)
 
 

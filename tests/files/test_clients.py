@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def test_python_understands_every_refusal(baton: Baton, customer: Person, chat: 
     bucket = bucket_of(baton, customer)
     path = path_in(chat)
     bucket.upload(path, png())
-    refusals = {
+    refusals: dict[tuple[str, int], Callable[[], Any]] = {
         ("Duplicate", 409): lambda: bucket.upload(path, png()),
         ("Unauthorized", 403): lambda: bucket.upload(f"{uuid4()}/a.png", png()),
         ("invalid_mime_type", 415): lambda: bucket.upload(f"{chat['id']}/a.html", b"<html>"),
@@ -183,7 +184,7 @@ def test_javascript_uploads_what_it_has_and_reads_it_back(baton: Baton, customer
 
 def test_javascript_understands_every_refusal(baton: Baton, customer: Person, chat: Chat) -> None:
     seen = in_javascript(baton, customer, "refusals", chat)
-    assert seen.pop("download") == "StorageUnknownError"
+    assert seen.pop("download") == "StorageApiError"
     told = {name: (each["error"]["status"], each["error"]["name"]) for name, each in seen.items()}
     expected = {"twice": 409, "upsert": 409, "updated": 409, "elsewhere": 403, "kind": 415, "key": 400}
     expected |= {"large": 413, "empty": 400, "info": 404, "sign": 404, "bounds": 400, "bucket": 404}

@@ -155,7 +155,8 @@ def _stream(request: Request, drain: _Drain, limit: int) -> dict[str, str]:
 def _stream_form(request: Request, drain: _Drain) -> dict[str, str]:
     """Do the same with a form, as browsers and Supabase's clients send it: one file, and what is said of it."""
     part = _Part(drain)
-    parser = FormDataParser(part.begin, max_form_memory_size=_FRAME, silent=False, max_form_parts=20)
+    # The parser counts what it has read in one go, 64 kB, and the rest of a line that it has kept from before.
+    parser = FormDataParser(part.begin, max_form_memory_size=2 * _FRAME, silent=False, max_form_parts=20)
     try:
         _, form, parts = parser.parse(
             request.stream, "multipart/form-data", request.content_length, request.mimetype_params
