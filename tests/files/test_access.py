@@ -280,6 +280,17 @@ def test_names_with_a_null_are_of_no_file(customer: Person) -> None:
     assert customer.http.request("DELETE", f"{STORAGE}/attachments", json={"prefixes": ["a\0"]}).status_code == 400
 
 
+def test_a_request_is_one_request_however_much_it_asks(baton: Baton, customer: Person, chat: Chat) -> None:
+    limit = "update settings set value = %s::jsonb where name = 'rate_limit_per_minute'"
+    baton.database.rows(limit, "4")
+    try:
+        paths = [brings(customer, chat) for _ in range(3)]
+        signed = customer.post(f"{STORAGE}/sign/attachments", paths=[*paths, "nothing"] * 20, expiresIn=60)
+        assert [bool(each["signedURL"]) for each in signed.json()] == [True, True, True, False] * 20
+    finally:
+        baton.database.rows(limit, "0")
+
+
 @pytest.mark.parametrize("bucket", ["nothing", "%00", "ü", "a'b"])
 def test_a_bucket_that_is_not_there_is_said_to_be_missing(service: Person, bucket: str) -> None:
     answers = [

@@ -16,6 +16,9 @@ select id, public, coalesce(file_size_limit, 52428800) as file_size_limit, allow
 from storage.buckets
 where id = %(id)s
 """
+_NAMES = """
+select name from storage.objects where bucket_id = %(bucket_id)s and name collate "C" = any (%(names)s::text[])
+"""
 _FIND = """
 select id, bucket_id, name, version, created_at, updated_at,
   coalesce(metadata, '{}') as metadata, coalesce(user_metadata, '{}') as user_metadata,
@@ -55,6 +58,13 @@ def find_bucket(bucket_id: str) -> Bucket:
     if not rows:
         raise ApiError(404, "NoSuchBucket", "Bucket not found")
     return Bucket(**rows[0])
+
+
+def find_names(caller: Caller, bucket_id: str, names: list[str]) -> set[str]:
+    """Return those of the names that are files which `caller` may see."""
+    wanted = [name for name in names if "\0" not in name]
+    rows = [] if "\0" in bucket_id else database().ask(caller, _NAMES, {"bucket_id": bucket_id, "names": wanted}).rows
+    return {name for (name,) in rows}
 
 
 def find_file(caller: Caller, bucket_id: str, name: str, called: str = "") -> FileRow:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request, send_file
 from flask.typing import ResponseReturnValue
 
 from web.errors import ApiError
-from web.files import files, find_bucket, find_file, links
+from web.files import files, find_bucket, find_file, find_names, links
 from web.files.kinds import fitting
 from web.files.names import check_name
 from web.files.store import FileRow, Listing
@@ -101,13 +101,12 @@ def sign_link(bucket_id: str, name: str, json: SignLink) -> ResponseReturnValue:
 def sign_links(bucket_id: str, json: SignLinks) -> ResponseReturnValue:
     """Make links to many files; each has its own error."""
     answers: list[dict[str, Any]] = []
+    found = find_names(current_caller(), bucket_id, json.paths)
     for name in json.paths:
-        try:
-            find_file(current_caller(), bucket_id, name)
-        except ApiError as error:
-            answers.append({"path": name, "signedURL": None, "error": error.message})
-        else:
+        if name in found:
             answers.append({"path": name, "signedURL": _link(bucket_id, name, json.expiresIn), "error": None})
+        else:
+            answers.append({"path": name, "signedURL": None, "error": "Object not found"})
     return answers
 
 
