@@ -281,14 +281,17 @@ def test_names_with_a_null_are_of_no_file(customer: Person) -> None:
 
 
 def test_a_request_is_one_request_however_much_it_asks(baton: Baton, customer: Person, chat: Chat) -> None:
-    limit = "update settings set value = %s::jsonb where name = 'rate_limit_per_minute'"
-    baton.database.rows(limit, "4")
+    limit = "update settings set value = %s::jsonb where name = %s"
+    (burst,) = baton.database.row("select value::text from settings where name = 'rate_limit_burst'").values()
+    baton.database.rows(limit, "5", "rate_limit_burst")
+    baton.database.rows(limit, "1", "rate_limit_per_minute")
     try:
         paths = [brings(customer, chat) for _ in range(3)]
         signed = customer.post(f"{STORAGE}/sign/attachments", paths=[*paths, "nothing"] * 20, expiresIn=60)
         assert [bool(each["signedURL"]) for each in signed.json()] == [True, True, True, False] * 20
     finally:
-        baton.database.rows(limit, "0")
+        baton.database.rows(limit, burst, "rate_limit_burst")
+        baton.database.rows(limit, "0", "rate_limit_per_minute")
 
 
 @pytest.mark.parametrize("bucket", ["nothing", "%00", "ü", "a'b"])
