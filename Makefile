@@ -8,7 +8,7 @@ FLASK := $(BIN)/flask --app wsgi
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # Node.js comes with the development requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help run psql keys load unload supabase demo test soak check format bench clean
+.PHONY: help run psql keys load unload supabase demo test soak uploads check format bench clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: $(VENV)/.development node_modules/.installed  ## Run the tests, on Postgre
 
 soak: $(VENV)/.development  ## Ten minutes of load with sockets cut and processes killed; every message must arrive once
 	@$(BIN)/python -m tests.live.soak $(ARGS)
+
+uploads: $(VENV)/.development  ## Ten thousand uploads in parallel, a quarter broken off; folder and tables must agree
+	@$(BIN)/python -m tests.files.upload_soak $(ARGS)
 
 check: $(VENV)/.development node_modules/.installed  ## Lint, formatting, types, of Python and JavaScript
 	@$(BIN)/ruff check .

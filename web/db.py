@@ -90,7 +90,7 @@ class Database:
         identity = _identity(caller, _request_headers(), self.timeout_ms)
         answer, g.response_status = self._try_twice(
             lambda is_counted: self._message(identity, query, arguments, is_counted, begin),
-            is_counted=caller.role != "service_role",
+            is_counted=_is_counted(caller),
         )
         return answer
 
@@ -111,7 +111,7 @@ class Database:
         """
         identity = _identity(caller, _request_headers(), timeout_ms or self.timeout_ms)
         result, g.response_status = self._try_twice(
-            lambda is_counted: self._transaction(identity, work, is_counted), is_counted=caller.role != "service_role"
+            lambda is_counted: self._transaction(identity, work, is_counted), is_counted=_is_counted(caller)
         )
         return result
 
@@ -208,6 +208,14 @@ def _adapted(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _status(text: str | None) -> int | None:
     return int(text) if text else None
+
+
+def _is_counted(caller: Caller) -> bool:
+    """Return whether this counts against the caller's limit: of a request its first transaction, no other."""
+    if caller.role == "service_role" or g.get("is_counted"):
+        return False
+    g.is_counted = True
+    return True
 
 
 def _request_headers() -> Headers:

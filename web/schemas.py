@@ -617,6 +617,43 @@ class SignedLink(Row):
     signedURL: str  # noqa: N815 - Supabase's name
 
 
+class LinkOrError(Row):
+    """A link to one of many files, or why there is none."""
+
+    path: str
+    signedURL: str | None  # noqa: N815 - Supabase's name
+    error: str | None
+
+
+class SignedLinks(RootModel[list[LinkOrError]]):
+    """Links to many files, in the order in which they were asked for."""
+
+
+class ListedFile(Row):
+    """A file, or a folder, which has nothing but a name."""
+
+    name: str
+    id: UUID | None
+    updated_at: AwareDatetime | None
+    created_at: AwareDatetime | None
+    last_accessed_at: AwareDatetime | None
+    metadata: dict[str, Any] | None
+
+
+class ListedFiles(RootModel[list[ListedFile]]):
+    """What is in a folder."""
+
+
+class RemovedFile(ListedFile):
+    """A file that is gone."""
+
+    bucket_id: str
+
+
+class RemovedFiles(RootModel[list[RemovedFile]]):
+    """The files that are gone."""
+
+
 class FileInfo(Row):
     """What is known of a file."""
 

@@ -18,10 +18,14 @@ select id, public, coalesce(file_size_limit, 52428800) as file_size_limit, allow
 from storage.buckets
 where id = %(id)s
 """
+_NAMES = """
+select name from storage.objects where bucket_id = %(bucket_id)s and name collate "C" = any (%(names)s::text[])
+"""
 _FIND = """
 select id, bucket_id, name, version, created_at, updated_at,
   coalesce(metadata, '{}') as metadata, coalesce(user_metadata, '{}') as user_metadata,
-  private.file_label(name, user_metadata) as label
+  case when %(called)s = '' then private.file_label(name, user_metadata)
+    else private.file_label(%(called)s, null) end as label
 from storage.objects
 where bucket_id = %(bucket_id)s and name collate "C" = %(name)s
 """
@@ -55,15 +59,27 @@ def links() -> Links:
 
 def find_bucket(bucket_id: str) -> Bucket:
     """Return a bucket; raises ApiError NoSuchBucket."""
-    rows = database().ask(SERVICE, _BUCKET, {"id": bucket_id}).dicts()
+    rows = [] if "\0" in bucket_id else database().ask(SERVICE, _BUCKET, {"id": bucket_id}).dicts()
     if not rows:
         raise ApiError(404, "NoSuchBucket", "Bucket not found")
     return Bucket(**rows[0])
 
 
-def find_file(caller: Caller, bucket_id: str, name: str) -> FileRow:
-    """Return what is known of a file that `caller` may see; raises ApiError NoSuchKey."""
-    rows = database().ask(caller, _FIND, {"bucket_id": bucket_id, "name": name}).dicts()
+def find_names(caller: Caller, bucket_id: str, names: list[str]) -> set[str]:
+    """Return those of the names that are files which `caller` may see."""
+    wanted = [name for name in names if "\0" not in name]
+    rows = [] if "\0" in bucket_id else database().ask(caller, _NAMES, {"bucket_id": bucket_id, "names": wanted}).rows
+    return {name for (name,) in rows}
+
+
+def find_file(caller: Caller, bucket_id: str, name: str, called: str = "") -> FileRow:
+    """Return what is known of a file that `caller` may see; raises ApiError NoSuchKey, InvalidKey.
+
+    Its label is what it is `called`, where that is said.
+    """
+    if "\0" in bucket_id + name + called:
+        raise ApiError(400, "InvalidKey", "Invalid key: it has a null character")
+    rows = database().ask(caller, _FIND, {"bucket_id": bucket_id, "name": name, "called": called}).dicts()
     if not rows:
         raise ApiError(404, "NoSuchKey", "Object not found")
     return FileRow(**rows[0])

@@ -64,7 +64,7 @@ class FolderFiles:
         try:
             rows = database().run(caller, lambda connection: invoke(connection, "storage", "put_object", **arguments))
         except psycopg.Error as error:
-            if error.sqlstate:  # the database says no; without an answer it may have said yes
+            if _is_refusal(error):
                 path.unlink()
             raise
         file_id: UUID = rows[0]["id"]
@@ -118,6 +118,11 @@ class FolderFiles:
         for version in versions:
             self._path(version).unlink(missing_ok=True)
             (self._folder / _DRAFTS / version).unlink(missing_ok=True)
+
+
+def _is_refusal(error: psycopg.Error) -> bool:
+    """Return whether the database has said no. One that is stopped, or does not answer, may have said yes before."""
+    return error.sqlstate is not None and not error.sqlstate.startswith(("08", "57"))
 
 
 def _delete(connection: Connection[Any], bucket_id: str, names: list[str]) -> list[DictRow]:

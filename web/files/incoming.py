@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _FRAME = 64 * 1024  # bytes: what a form may need around its file
 _SECONDS = 900  # that an upload may take
 _METADATA_LIMIT = 4096  # bytes
 _DRAIN = 64 * 1024 * 1024  # bytes: what is read and thrown away so that the refusal can be heard
+_DRAIN_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -153,14 +155,13 @@ def _stream(request: Request, drain: _Drain, limit: int) -> dict[str, str]:
 def _stream_form(request: Request, drain: _Drain) -> dict[str, str]:
     """Do the same with a form, as browsers and Supabase's clients send it: one file, and what is said of it."""
     part = _Part(drain)
-    parser = FormDataParser(part.begin, max_form_memory_size=_FRAME, silent=False, max_form_parts=20)
+    # The parser counts what it has read in one go, 64 kB, and the rest of a line that it has kept from before.
+    parser = FormDataParser(part.begin, max_form_memory_size=2 * _FRAME, silent=False, max_form_parts=20)
     try:
         _, form, parts = parser.parse(
             request.stream, "multipart/form-data", request.content_length, request.mimetype_params
         )
     except (ValueError, UnicodeError) as error:
-        if request.content_length is not None and request.stream.tell() != request.content_length:
-            raise ClientDisconnected from error
         raise ApiError(400, "InvalidRequest", "The body is not a form with a file", str(error)[:200]) from None
     file = next(iter(parts.values()), None)
     if file is None:
@@ -172,7 +173,7 @@ def finish_reading(request: Request) -> None:
     """Read what is left of a body, within reason: a client that is still sending hears no answer."""
     stream = request.environ["wsgi.input"]
     left = _DRAIN
-    with suppress(OSError, ValueError, gevent.Timeout):
+    with suppress(OSError, ValueError), gevent.Timeout(_DRAIN_SECONDS, False):
         while left > 0 and (data := stream.read(_CHUNK)):
             left -= len(data)
 
@@ -199,8 +200,8 @@ def _metadata(text: str) -> dict[str, Any]:
 
 def _max_age(text: str) -> str:
     """Return the header for a Cache-Control that is sent as such or, in forms, as a number of seconds."""
-    seconds = text.removeprefix("max-age=")
-    return f"max-age={min(int(seconds), 31_536_000)}" if seconds.isascii() and seconds.isdigit() else "no-cache"
+    seconds = re.fullmatch(r"(?:max-age=)?([0-9]{1,18})", text)
+    return f"max-age={min(int(seconds[1]), 31_536_000)}" if seconds else "no-cache"
 
 
 def _timed_out() -> ApiError:

@@ -2,6 +2,7 @@
 
 import mmap
 import re
+import zipfile
 from pathlib import Path, PurePosixPath
 
 import puremagic
@@ -30,9 +31,21 @@ _ENDINGS = {
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": (".pptx",),
 }
 _BY_ENDING = {ending: kind for kind, endings in _ENDINGS.items() for ending in endings}
+_SHARED = {"audio/webm": (".webm",), "audio/mp4": (".mp4",)}  # endings that belong to films in the first place
 _TEXTS = ("text/plain", "text/csv")
-# Types that share a beginning: what the bytes allow, besides what they are recognised as.
-_SAME_BEGINNING = {"video/webm": "audio/webm", "video/mp4": "audio/mp4"}
+# Office's documents are archives: what tells them from others, and from each other, is what is in them.
+_PARTS = {_BY_ENDING[ending]: part for ending, part in ((".docx", "word/"), (".xlsx", "xl/"), (".pptx", "ppt/"))}
+# Pictures, sounds and films in the boxes of ISO 14496-12: what they are is the first of their brands that is here.
+_BOXED = ("image/avif", "image/heic", "audio/mp4", "video/mp4")
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), ("image/avif",)),
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"), ("image/heic",)),
+    **dict.fromkeys((b"M4A ", b"M4B ", b"F4A "), ("audio/mp4",)),
+    **dict.fromkeys(
+        (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"iso8", b"mp41", b"mp42", b"avc1", b"dash", b"M4V ", b"MSNV"),
+        ("video/mp4", "audio/mp4"),
+    ),
+}
 
 # What clients send for want of something better, and other names of the same.
 _UNSAID = ("", "text/plain", "application/octet-stream", "binary/octet-stream")
@@ -46,6 +59,9 @@ _ALIASES = {
     "audio/x-m4a": "audio/mp4",
     "application/ogg": "audio/ogg",
     "text/markdown": "text/plain",
+    "text/x-markdown": "text/plain",
+    "application/csv": "text/csv",
+    "application/vnd.ms-excel": "text/csv",  # what Windows calls .csv where Excel is installed
     "application/x-zip-compressed": "application/zip",
 }
 
@@ -78,7 +94,7 @@ def kind_of(path: Path, name: str, declared: str) -> str:
     if (not ending or wanted in _TEXTS) and _is_text(path):
         possible = (*possible, *_TEXTS)
     kind = wanted or (said if said in possible else next(iter(possible), None))
-    if kind == "video/webm" and said == "audio/webm":
+    if ending in _SHARED.get(said, ()):
         kind = said
     if kind is None or kind not in possible:
         raise UnknownKindError(f"the file is no {ending[1:]}" if ending else "the file is of no known type")
@@ -89,14 +105,59 @@ def kind_of(path: Path, name: str, declared: str) -> str:
     return kind
 
 
+def fitting(label: str, kind: str) -> str:
+    """Return a name for people whose ending is one of this type: what is saved under it opens as what it is."""
+    endings = _ENDINGS.get(kind)
+    if endings is None or PurePosixPath(label).suffix.lower() in (*endings, *_SHARED.get(kind, ())):
+        return label
+    return label + endings[0]
+
+
 def _recognised(path: Path) -> tuple[str, ...]:
     """Return the known types that the first bytes allow, likeliest first."""
+    with path.open("rb") as file:
+        head = file.read(256)
     try:
         endings = [match.extension for match in puremagic.magic_file(path)]
     except puremagic.PureError:
+        endings = []
+    kinds = [kind for ending in endings if (kind := _BY_ENDING.get(ending)) and kind not in _BOXED]
+    if any(kind in _PARTS for kind in kinds):
+        kinds = [kind for kind in kinds if kind not in _PARTS] + _office(path)
+    if "video/webm" in kinds:
+        kinds.append("audio/webm")
+    if _is_mpeg_audio(head):
+        kinds.append("audio/mpeg")
+    return tuple(dict.fromkeys([*_boxed(head), *kinds]))
+
+
+def _boxed(head: bytes) -> tuple[str, ...]:
+    """Return what the brands in the first box allow; nothing where there is no such box."""
+    size = int.from_bytes(head[:4], "big")
+    if head[4:8] != b"ftyp" or not 16 <= size <= len(head):
         return ()
-    kinds = [_BY_ENDING[ending] for ending in endings if ending in _BY_ENDING]
-    return tuple(dict.fromkeys([*kinds, *(_SAME_BEGINNING[kind] for kind in kinds if kind in _SAME_BEGINNING)]))
+    brands = [head[8:12], *(head[at : at + 4] for at in range(16, size, 4))]
+    return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), ())
+
+
+def _is_mpeg_audio(head: bytes) -> bool:
+    """Return whether it begins with a frame of layer III: music without tags."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2 or head[1] & 0x18 == 0x08:
+        return False
+    bit_rate, sample_rate = head[2] >> 4, head[2] >> 2 & 3
+    return bit_rate not in (0, 15) and sample_rate != 3
+
+
+def _office(path: Path) -> list[str]:
+    """Return the types of document that an archive holds the parts of."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError):
+        return []
+    if "[Content_Types].xml" not in names:
+        return []
+    return [kind for kind, part in _PARTS.items() if any(name.startswith(part) for name in names)]
 
 
 def _is_text(path: Path) -> bool:

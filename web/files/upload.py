@@ -13,10 +13,12 @@ from web.config import Config
 from web.errors import ApiError
 from web.files import files
 from web.files.incoming import Draft, finish_reading, received
-from web.files.kinds import UnknownKindError, kind_of
+from web.files.kinds import UnknownKindError, fitting, kind_of
 from web.files.scan import scan
 from web.files.store import Bucket
 from web.tokens import Caller
+
+_LABEL = 190  # characters: with an ending, not more than Postgres shows
 
 _REFUSALS = {
     "23503": (404, "NoSuchBucket", "Bucket not found"),
@@ -53,6 +55,9 @@ def _inspect(draft: Draft, bucket: Bucket, name: str) -> str:
         raise ApiError(415, "InvalidMimeType", f"mime type {kind} is not supported", "The bucket lists what is.")
     config: Config = current_app.extensions["baton_config"]
     scan(config.scan_command, Path(draft.path))
+    label = draft.user_metadata.get("name")
+    if isinstance(label, str) and label.strip():
+        draft.user_metadata["name"] = fitting(label.strip()[:_LABEL], kind)
     return kind
 
 
