@@ -5,6 +5,7 @@ storage.objects, which is in the same database as the chats.
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
@@ -101,7 +102,10 @@ class ProjectFiles:
 
     def sweep(self, connection: Connection[Any]) -> int:
         """Remove what killed processes have left among the drafts; returns how many files."""
-        old = [path for path in self.drafts.iterdir() if path.stat().st_mtime < time.time() - _OLD]
-        for path in old:
-            path.unlink(missing_ok=True)
-        return len(old)
+        count = 0
+        for path in self.drafts.iterdir():
+            with suppress(FileNotFoundError):  # it has become a file in the meantime
+                if path.stat().st_mtime < time.time() - _OLD:
+                    path.unlink()
+                    count += 1
+        return count
