@@ -24,6 +24,8 @@ class Links:
 
     def sign(self, caller: Caller, bucket_id: str, name: str, seconds: int) -> str:
         """Return the token of a link that is good for `seconds`."""
+        if not self._secret:
+            raise RuntimeError("SUPABASE_JWT_SECRET is not set")
         now = int(time.time())
         claims = {"aud": _AUDIENCE, "url": f"{bucket_id}/{name}", "iat": now, "exp": now + seconds}
         if caller.id is not None:
