@@ -231,7 +231,7 @@ create policy baton_attachments_delete on storage.objects for delete to authenti
 
 drop policy if exists baton_avatars_select on storage.objects;
 create policy baton_avatars_select on storage.objects for select to authenticated
-  using (bucket_id = 'avatars');
+  using (bucket_id = 'avatars' and not private.is_going(bucket_id, name));
 drop policy if exists baton_avatars_insert on storage.objects;
 create policy baton_avatars_insert on storage.objects for insert to authenticated
   with check (bucket_id = 'avatars' and (select private.is_operator()) and private.may_put_avatar(name));

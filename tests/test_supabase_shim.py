@@ -162,6 +162,21 @@ def test_the_hosts_user_is_no_longer_anonymous(service: Connection[dict[str, Any
             assert kept == [{"is_anonymous": False, "said": said}]
 
 
+def test_the_visitors_sessions_end_when_he_becomes_the_hosts_user_and_not_again(
+    service: Connection[dict[str, Any]],
+) -> None:
+    visitor = service.execute("select id from auth.create_user(null, null, true)").fetchone()
+    assert visitor
+    begin, keep = "select auth.start_session(%s, %s) as id", "select auth.keep_host_user(%s, '{}')"
+    before = service.execute(begin, (visitor["id"], "one")).fetchone()
+    service.execute(keep, (visitor["id"],))
+    after = service.execute(begin, (visitor["id"], "two")).fetchone()
+    service.execute(keep, (visitor["id"],))  # another page of his, at the same moment
+    assert before
+    assert after
+    assert [is_live(service, each["id"]) for each in (before, after)] == [False, True]
+
+
 def test_clean_up_removes_what_can_no_longer_be_used(database: Database, service: Connection[dict[str, Any]]) -> None:
     _, dead = sign_in(service, "old@example.org", "old")
     _, alive = sign_in(service)

@@ -20,6 +20,38 @@ $$;
 comment on function private.chat_of_file(text) is 'The chat in whose folder this file lies, or null.';
 revoke execute on function private.chat_of_file(text) from public, anon, authenticated, service_role;
 
+-- Asks the message itself: whatever an upload may have written into its row, a file that no message carries
+-- was not sent.
+create or replace function private.is_sent(p_name text, p_user_metadata jsonb)
+returns boolean
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select exists (
+    select from public.messages m
+    where m.id = case when p_user_metadata ->> 'message_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        then (p_user_metadata ->> 'message_id')::uuid end
+      and m.attachments @> jsonb_build_array(jsonb_build_object('path', p_name))
+  )
+$$;
+
+comment on function private.is_sent(text, jsonb) is 'Whether a message carries this file of the bucket attachments.';
+revoke execute on function private.is_sent(text, jsonb) from public, anon, authenticated, service_role;
+
+create or replace function private.is_going(p_bucket_id text, p_name text)
+returns boolean
+language sql
+stable
+security definer
+set search_path = ''
+as $$ select exists (select from private.file_removals r where r.bucket_id = p_bucket_id and r.name = p_name) $$;
+
+comment on function private.is_going(text, text) is 'Whether this file is to be removed: then nobody sees it any more.';
+revoke execute on function private.is_going(text, text) from public, anon;
+grant execute on function private.is_going(text, text) to authenticated, service_role;
+
 create or replace function private.may_see_file(p_name text, p_owner_id text, p_user_metadata jsonb)
 returns boolean
 language plpgsql
@@ -30,13 +62,13 @@ as $$
 declare
   v_chat public.chats;
 begin
-  if (p_user_metadata -> 'message_id') is null and p_owner_id is distinct from auth.uid()::text then
+  if p_owner_id is distinct from auth.uid()::text and not private.is_sent(p_name, p_user_metadata) then
     return false;
   end if;
   select c.* into v_chat from public.chats c where c.id = private.chat_of_file(p_name);
   return v_chat.id is not null
     and private.can_see_chat(v_chat)
-    and not exists (select from private.file_removals r where r.bucket_id = 'attachments' and r.name = p_name);
+    and not private.is_going('attachments', p_name);
 end
 $$;
 
@@ -133,6 +165,7 @@ begin
   from unnest(v_paths) with ordinality as p (path, place)
   join storage.objects o on o.bucket_id = 'attachments' and o.name collate "C" = p.path
   where private.chat_of_file(o.name) = p_message.chat_id
+    and not private.is_going('attachments', o.name)
     and o.owner_id is not distinct from coalesce(v_sender_id, o.owner_id);
   if coalesce(jsonb_array_length(v_files), 0) <> cardinality(v_paths)
     or cardinality(v_paths) <> (select count(distinct p) from unnest(v_paths) p)
@@ -225,7 +258,8 @@ comment on function private.tg_settings__limit_files() is 'Tells the bucket how 
 revoke execute on function private.tg_settings__limit_files() from public, anon, authenticated, service_role;
 
 -- Files that nobody will ever send: brought a day ago and not sent since, or brought while their chat was
--- being deleted. Older ones than a month have been looked at before.
+-- being deleted. Older ones than a month have been looked at before. The lock decides beside a message that is
+-- just being sent, as in lock_attachments.
 create or replace function private.run_file_sweep()
 returns bigint
 language plpgsql
@@ -245,6 +279,7 @@ begin
       (o.user_metadata -> 'message_id') is null and o.created_at < now() - interval '1 day'
       or not exists (select from public.chats c where c.id = private.chat_of_file(o.name))
     )
+  for update of o skip locked
   on conflict do nothing;
   get diagnostics v_count = row_count;
   return v_count;

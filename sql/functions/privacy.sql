@@ -350,7 +350,7 @@ begin
   insert into private.file_removals (bucket_id, name)
   select o.bucket_id, o.name
   from storage.objects o
-  where v_count > 0 and o.bucket_id = 'avatars'
+  where o.bucket_id = 'avatars'
     and o.name collate "C" > p_user_id || '/' and o.name collate "C" < p_user_id || '0'
   on conflict do nothing;
   return v_count;

@@ -159,7 +159,9 @@ comment on function auth.change_user(uuid, text, text, jsonb, jsonb) is 'Changes
 revoke execute on function auth.change_user(uuid, text, text, jsonb, jsonb) from public, anon, authenticated;
 grant execute on function auth.change_user(uuid, text, text, jsonb, jsonb) to service_role;
 
--- A visitor who has become the host's user is no longer anonymous; one who is new gets his account.
+-- A visitor who has become the host's user is no longer anonymous; one who is new gets his account. Whoever
+-- else has the visitor's tokens must not come along, so his sessions end; but only now that he becomes it:
+-- another page of his that comes at the same moment, and has waited for this, leaves the new one alone.
 create or replace function auth.keep_host_user(p_id uuid, p_user_metadata jsonb)
 returns setof auth.users
 language sql
@@ -167,6 +169,7 @@ volatile
 security definer          -- the tables are closed to everyone
 set search_path = ''
 as $$
+  delete from auth.sessions s using auth.users u where u.id = p_id and u.is_anonymous and s.user_id = u.id;
   insert into auth.users as u (id, raw_app_meta_data, raw_user_meta_data)
   values (p_id, '{"provider": "host", "providers": ["host"]}', p_user_metadata)
   on conflict (id) do update set
@@ -177,7 +180,7 @@ as $$
   returning u.*
 $$;
 
-comment on function auth.keep_host_user(uuid, jsonb) is 'Makes or updates the login of a user whom the host page vouches for: no longer anonymous, without a password.';
+comment on function auth.keep_host_user(uuid, jsonb) is 'Makes or updates the login of a user whom the host page vouches for: no longer anonymous, without a password. The sessions of one who was anonymous end.';
 revoke execute on function auth.keep_host_user(uuid, jsonb) from public, anon, authenticated;
 grant execute on function auth.keep_host_user(uuid, jsonb) to service_role;
 

@@ -289,6 +289,11 @@ def test_a_request_is_one_request_however_much_it_asks(baton: Baton, customer: P
         paths = [brings(customer, chat) for _ in range(3)]
         signed = customer.post(f"{STORAGE}/sign/attachments", paths=[*paths, "nothing"] * 20, expiresIn=60)
         assert [bool(each["signedURL"]) for each in signed.json()] == [True, True, True, False] * 20
+        # Whoever follows a link does it at his own cost.
+        for _ in range(5):
+            assert customer.http.get(f"/storage/v1{signed.json()[0]['signedURL']}").status_code == 200
+        assert customer.get("/api/me").status_code == 200
+        assert customer.get("/api/me").status_code == 429
     finally:
         baton.database.rows(limit, burst, "rate_limit_burst")
         baton.database.rows(limit, "0", "rate_limit_per_minute")

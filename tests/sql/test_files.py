@@ -278,6 +278,36 @@ def test_the_sweep_finds_what_nobody_will_send(world: World) -> None:
     assert world.service.value("select private.run_file_sweep()") == 0
 
 
+def test_what_the_sweep_has_found_is_not_sent_any_more(world: World) -> None:
+    chat, customer, _ = held_chat(world)
+    path = world.brings(customer, chat)
+    world.owner.does("update storage.objects set created_at = now() - interval '25 hours' where true")
+    assert world.service.value("select private.run_file_sweep()") == 1
+    with world.refused("PT404", "attachment_not_found"):
+        world.sends(customer, chat, path)
+
+
+def test_the_sweep_leaves_what_is_just_being_sent(world: World) -> None:
+    chat, customer, _ = held_chat(world)
+    path = world.brings(customer, chat)
+    world.owner.does("update storage.objects set created_at = now() - interval '25 hours' where true")
+    sender = world.elsewhere(customer)
+    with sender.transaction() as connection:
+        connection.execute("select send_real_user_attachments(%s, '', %s, %s)", (chat, uuid4(), [path]))
+        assert world.service.value("select private.run_file_sweep()") == 0
+    assert world.service.value("select private.run_file_sweep()") == 0
+    assert removals(world) == set()
+
+
+def test_only_a_message_makes_a_file_one_that_was_sent(world: World) -> None:
+    chat, customer, holder = held_chat(world)
+    message = world.sends(customer, chat, world.brings(customer, chat))
+    for mark in (message["id"], uuid4(), "yes"):
+        forged = Jsonb({"message_id": str(mark)})
+        world.owner.rows("select storage.put_object('attachments', %s, '', '{}', %s, true)", f"{chat}/b.png", forged)
+        assert world.files(holder) == {f"{chat}/a.png"}
+
+
 def test_removals_are_claimed_by_one_and_forgotten_when_done(world: World) -> None:
     chat, customer, _ = held_chat(world)
     paths = sorted(world.brings(customer, chat, f"{number}.png") for number in range(3))
@@ -329,6 +359,15 @@ def test_operators_keep_their_own_face_and_admins_all(world: World) -> None:
             person.value(put, name)
     assert ben.rows("select * from storage.delete_objects('avatars', %s)", [f"{ana.id}/face.png"]) == []
     assert len(ana.rows("select * from storage.delete_objects('avatars', %s)", [f"{ana.id}/face.png"])) == 1
+
+
+def test_a_face_that_is_to_go_is_seen_by_nobody(world: World) -> None:
+    ana, ada = world.operator(), world.admin()
+    ana.rows("select storage.put_object('avatars', %s, '', '{}', null, false)", f"{ana.id}/face.png")
+    world.owner.does("update operators set is_active = false where id = %s", ana.id)
+    assert ada.call("erase_user_data", p_user_id=ana.id)
+    assert removals(world) == {f"{ana.id}/face.png"}
+    assert world.files(ada) == set()
 
 
 # Limits and bytes

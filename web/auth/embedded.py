@@ -73,8 +73,6 @@ class EmbeddedAccounts:
             user_id = identify(connection, host_user, visitor_id)
             given = {"p_id": user_id, "p_user_metadata": host_user.metadata}
             _refuse_banned(invoke(connection, "auth", "keep_host_user", **given)[0])
-            if user_id == visitor_id:  # who else has the visitor's tokens must not come along
-                invoke(connection, "auth", "end_sessions", p_user_id=user_id)
             return self._begin(connection, user_id)
 
         return database().run(SERVICE, work)

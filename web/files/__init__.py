@@ -27,7 +27,7 @@ select id, bucket_id, name, version, created_at, updated_at,
   case when %(called)s = '' then private.file_label(name, user_metadata)
     else private.file_label(%(called)s, null) end as label
 from storage.objects
-where bucket_id = %(bucket_id)s and name collate "C" = %(name)s
+where bucket_id = %(bucket_id)s and name collate "C" = %(name)s and not private.is_going(bucket_id, name)
 """
 
 

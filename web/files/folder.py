@@ -52,7 +52,7 @@ class FolderFiles:
         path = self._path(draft.version)
         path.parent.mkdir(exist_ok=True, mode=0o700)
         os.link(draft.path, path)
-        aside(lambda: _sync(path.parent))  # there also when the power fails
+        aside(lambda: _sync(path.parent, self._folder))  # there also when the power fails
         arguments = {
             "p_bucket_id": bucket_id,
             "p_name": name,
@@ -130,9 +130,10 @@ def _delete(connection: Connection[Any], bucket_id: str, names: list[str]) -> li
         return cursor.execute("select * from storage.delete_objects(%s, %s)", (bucket_id, names)).fetchall()
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync(*folders: Path) -> None:
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -6,7 +6,7 @@ The policies on storage.objects decide who may see, bring and remove what.
 from io import BytesIO
 from typing import Any
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, g, request, send_file
 from flask.typing import ResponseReturnValue
 
 from web.errors import ApiError
@@ -115,6 +115,7 @@ def sign_links(bucket_id: str, json: SignLinks) -> ResponseReturnValue:
 def follow_link(bucket_id: str, name: str) -> ResponseReturnValue:
     """Read a file by a link."""
     caller = links().read(request.args.get("token", ""), bucket_id, name)
+    g.is_counted = True  # whoever has the link is not the one who signed it: his limit stays his
     return _sent(_asked_for(caller, bucket_id, name), "private, max-age=300")
 
 
