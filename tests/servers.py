@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import httpx
 import psycopg
+import pytest
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
@@ -101,6 +102,9 @@ CLUSTERS: Mapping[str, type[EmbeddedCluster] | type[ContainerCluster]] = {
     "postgres-18-embedded": EmbeddedCluster,
     "postgres-15-container": ContainerCluster,
 }
+
+# For modules about what no Postgres has a part in (the form of tokens, bodies and files): once is enough.
+ON_ONE_POSTGRES = pytest.mark.parametrize("server", ["postgres-18-embedded"], indirect=True, scope="session")
 
 
 @dataclass

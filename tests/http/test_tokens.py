@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from tests.http.conftest import Person, refuses
-from tests.servers import Baton, Database
+from tests.servers import ON_ONE_POSTGRES, Baton, Database
+
+pytestmark = ON_ONE_POSTGRES
 
 
 def ask(baton: Baton, **headers: str) -> httpx.Response:
