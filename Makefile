@@ -35,7 +35,7 @@ demo: $(VENV)/.development  ## Play a minute of traffic against the running serv
 	@$(BIN)/python -m demo $(ARGS)
 
 test: $(VENV)/.development node_modules/.installed  ## Run the tests, on Postgres 15 in a container and 18 embedded: make test ARGS="-k loader"
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 soak: $(VENV)/.development  ## Ten minutes of load with sockets cut and processes killed; every message must arrive once
 	@$(BIN)/python -m tests.live.soak $(ARGS)

@@ -103,7 +103,7 @@ CLUSTERS: Mapping[str, type[EmbeddedCluster] | type[ContainerCluster]] = {
     "postgres-15-container": ContainerCluster,
 }
 
-# For modules about what no Postgres has a part in (the form of tokens, bodies and files): once is enough.
+# For what no Postgres has a part in (the form of tokens, bodies and files): once is enough.
 ON_ONE_POSTGRES = pytest.mark.parametrize("server", ["postgres-18-embedded"], indirect=True, scope="session")
 
 
