@@ -103,7 +103,8 @@ CLUSTERS: Mapping[str, type[EmbeddedCluster] | type[ContainerCluster]] = {
     "postgres-15-container": ContainerCluster,
 }
 
-# For what no Postgres has a part in (the form of tokens, bodies and files): once is enough.
+# Once is enough for what no Postgres has a part in (the form of tokens, bodies and files), and for what rests on
+# SQL that tests/sql tries on both.
 ON_ONE_POSTGRES = pytest.mark.parametrize("server", ["postgres-18-embedded"], indirect=True, scope="session")
 
 
