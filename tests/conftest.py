@@ -73,3 +73,25 @@ def empty_database(server: Server) -> Iterator[Database]:
 def baton(server: Server, servers: Servers) -> Baton:
     """The web server as `make run` runs it, with a database that all its tests share."""
     return servers.baton(server.name)
+
+
+# Of the routes these are tried on both Postgres servers: what they answer depends on it. All others pass on what
+# SQL says, which tests/sql, tests/concurrency and tests/live try on both.
+ROUTES_ON_BOTH = ("test_callers.py", "test_chats.py", "test_rpc.py", "test_transitions.py")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the other routes' tests to the embedded Postgres."""
+
+    def is_left_out(item: pytest.Item) -> bool:
+        return (
+            item.path.parent.name == "http"
+            and item.path.name not in ROUTES_ON_BOTH
+            and isinstance(item, pytest.Function)
+            and hasattr(item, "callspec")
+            and item.callspec.params.get("server") == "postgres-15-container"
+        )
+
+    left_out = [item for item in items if is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not is_left_out(item)]
