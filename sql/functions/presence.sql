@@ -103,10 +103,18 @@ declare
   v_closed_ids uuid[];
 begin
   perform set_config('synchronous_commit', 'off', true);
-  with closed as (
+  with leaving as (
+    -- In the order of renew_connections.
+    select k.person_id
+    from private.connections k
+    where k.process_id = p_process_id and k.person_id = any (p_person_ids) and k.is_open
+    order by k.person_id
+    for no key update
+  ), closed as (
     update private.connections k
     set is_open = false, seen_at = v_now, lease_until = v_now
-    where k.process_id = p_process_id and k.person_id = any (p_person_ids) and k.is_open
+    from leaving l
+    where k.process_id = p_process_id and k.person_id = l.person_id
     returning k.person_id
   )
   select array_agg(c.person_id) into v_closed_ids from closed c;
