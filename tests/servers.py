@@ -7,6 +7,7 @@ nothing, not even roles. A test gets a database of its own, cloned from one that
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,12 +36,16 @@ from web.postgres import EmbeddedPostgres
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "baton_template"
 
-# Nothing of a test's database has to survive the machine's fall.
+# Nothing of a test's database has to survive the machine's fall: so it is in memory where there is room. A new
+# database for each test costs a fifth of what it costs on a disk.
+MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's name for it
+ROOM = 4 * 1024**3  # bytes: what the clusters of some processes come to, several times over
 FAST = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "300",
+    "max_wal_size": "256MB",
     "max_prepared_transactions": "10",
 }
 
@@ -60,7 +65,9 @@ class EmbeddedCluster:
     """Postgres 18, as `make run` starts it."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="baton-test-", ignore_cleanup_errors=True)
+        has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+        parent = MEMORY if has_room else None
+        self._folder = tempfile.TemporaryDirectory(prefix="baton-test-", ignore_cleanup_errors=True, dir=parent)
         self._server = EmbeddedPostgres(Path(self._folder.name) / "postgres", FAST)
         self._server.start()
         self.url = self._server.url
@@ -87,6 +94,7 @@ class ContainerCluster:
         image = os.environ.get("TEST_POSTGRES_IMAGE", "postgres:15")
         try:
             container = PostgresContainer(image, username="postgres", password="postgres", driver=None)
+            container.with_tmpfs_mount("/var/lib/postgresql/data")
             self._container = container.with_command(f"postgres {options}")
             self._container.start()
         except DockerException as error:

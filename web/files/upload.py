@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -54,7 +53,7 @@ def _inspect(draft: Draft, bucket: Bucket, name: str) -> str:
     if bucket.allowed_mime_types is not None and kind not in bucket.allowed_mime_types:
         raise ApiError(415, "InvalidMimeType", f"mime type {kind} is not supported", "The bucket lists what is.")
     config: Config = current_app.extensions["baton_config"]
-    scan(config.scan_command, Path(draft.path))
+    scan(config.scan_command, draft.path)
     label = draft.user_metadata.get("name")
     if isinstance(label, str) and label.strip():
         draft.user_metadata["name"] = fitting(label.strip()[:_LABEL], kind)
