@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from psycopg.rows import DictRow
 
 from tests.files.corpus import png
 from tests.http.conftest import Person as Person
@@ -21,7 +22,7 @@ from tests.http.conftest import (  # noqa: F401 - the same people as over HTTP
     service,
     sign,
 )
-from tests.servers import Baton, Database, Server, running_baton
+from tests.servers import Baton, Server, running_baton
 
 ENVIRONMENT = {"BATON_ADDRESS_LIMIT": "1000000/minute"}
 STORAGE = "/storage/v1/object"
@@ -33,10 +34,13 @@ def folder_of(baton: Baton) -> Path:
     return baton.log.parent / "files"
 
 
-def check_books(database: Database, folder: Path, counts_drafts: bool = True) -> None:
-    """Fail unless every file has its bytes, all bytes are known, and no upload has left its draft."""
-    rows = {row["version"] for row in database.rows("select version from storage.objects")}
-    loose = {row["version"] for row in database.rows("select version from storage.loose_bytes")}
+def check_books(ask: Callable[[str], list[DictRow]], folder: Path, counts_drafts: bool = True) -> None:
+    """Fail unless every file has its bytes, all bytes are known, and no upload has left its draft.
+
+    `ask` runs a query as the owner.
+    """
+    rows = {row["version"] for row in ask("select version from storage.objects")}
+    loose = {row["version"] for row in ask("select version from storage.loose_bytes")}
     paths = [path for path in folder.rglob("*") if path.is_file()]
     drafts = {path.name for path in paths if path.parent.name == "incoming"}
     kept = {path.name for path in paths if path.parent.name != "incoming"}
@@ -128,7 +132,7 @@ def books(baton: Baton) -> Iterator[None]:
     """Look after each test whether the books are right."""
     yield
     finish_removals(baton)
-    check_books(baton.database, folder_of(baton))
+    check_books(baton.database.rows, folder_of(baton))
 
 
 @pytest.fixture

@@ -136,13 +136,7 @@ def kim(world: World) -> Person:
 
 def check_books_of(world: World, counts_drafts: bool = True) -> None:
     """Compare folder and tables there."""
-
-    class Books:
-        """Asks as the owner."""
-
-        rows = staticmethod(world.rows)
-
-    check_books(Books(), world.folder / "files", counts_drafts)  # type: ignore[arg-type]
+    check_books(world.rows, world.folder / "files", counts_drafts)
 
 
 def held_upload(world: World, kim: Person, fault: Callable[[], None]) -> int | None:
@@ -254,7 +248,7 @@ def test_the_scanner_decides_what_is_kept(scanned: tuple[Baton, Path], sign: Cal
     given = seen.read_text().splitlines()
     assert len(given) == 3
     assert all(Path(each).parent == folder_of(baton) / "incoming" for each in given)
-    check_books(baton.database, folder_of(baton))
+    check_books(baton.database.rows, folder_of(baton))
 
 
 @pytest.mark.parametrize("command", ["/nothing/there", "sh -c 'kill -9 $$'"], ids=["missing", "killed"])
