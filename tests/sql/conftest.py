@@ -7,21 +7,21 @@ is emptied after each; a test that changes more than rows asks for `own_world`.
 from collections.abc import Iterator
 
 import pytest
-from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
 from tests.servers import Database, Server
 from tests.sql.helpers import World
 
 
 @pytest.fixture(scope="session")
-def shared_database(server: Server) -> Iterator[tuple[Database, list[DictRow]]]:
+def shared_database(server: Server) -> Iterator[tuple[Database, Jsonb]]:
     """A database that many tests use one after the other, and its settings."""
     with server.loaded_database() as database:
-        yield database, database.rows("select name, value from settings")
+        yield database, Jsonb(database.rows("select name, value from settings"))
 
 
 @pytest.fixture
-def world(shared_database: tuple[Database, list[DictRow]]) -> Iterator[World]:
+def world(shared_database: tuple[Database, Jsonb]) -> Iterator[World]:
     """An empty world. Whatever a test did to it, its invariants hold at the end."""
     database, settings = shared_database
     world = World(database)

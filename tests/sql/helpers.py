@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -176,8 +176,8 @@ class World:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._connection = database.connect()
-        self._connections: list[Connection[DictRow]] = [self._connection]
+        self._connection = database.owner
+        self._connections: list[Connection[DictRow]] = []
         self.owner = Caller(self._connection)
         self.service = Caller(self._connection, "service_role")
         self.anonymous = Caller(self._connection, "anon")
@@ -403,27 +403,40 @@ class World:
         blockers = self.owner.value("select cardinality(pg_blocking_pids(%s))", connection.info.backend_pid)
         return bool(blockers)
 
-    def wipe(self, settings: Sequence[DictRow]) -> None:
-        """Take every row out again, and put the settings back."""
+    def wipe(self, settings: Jsonb) -> None:
+        """Take every row out again, put the settings back, and leave the owner's connection as a new one."""
         for connection in self._connections:
             connection.close()
-        with self.database.connect() as connection, connection.transaction():
-            connection.execute("delete from real_users where true")
-            connection.execute("delete from operators where true")
-            connection.execute("delete from fictional_users where true")
-            connection.execute("delete from storage.objects where true")
-            for table in ("rate_buckets", "events", "connections", "file_removals", "erased_people"):
-                connection.execute(SQL("delete from private.{} where true").format(Identifier(table)))
-            connection.execute("delete from private.jobs where true")
-            for setting in settings:
-                connection.execute(
-                    "update settings set value = %s where name = %s", (Jsonb(setting["value"]), setting["name"])
-                )
-            connection.execute("delete from auth.users where true")
+        connection = self._connection
+        connection.rollback()
+        connection.autocommit = True
+        connection.execute("discard all")
+        with connection.transaction():
+            connection.execute(EMPTY)
+            connection.execute(
+                "update settings s set value = was.value from jsonb_to_recordset(%s) as was (name text, value jsonb)"
+                " where s.name = was.name and s.value <> was.value",
+                (settings,),
+            )
             connection.execute("set constraints all immediate")  # what all this says to the log
             with switched_off(connection):
                 connection.execute("delete from audit_log where true")
                 connection.execute("update private.audit_head set count = 0, last_hash = '' where true")
+
+
+EMPTY = """
+delete from real_users where true;
+delete from operators where true;
+delete from fictional_users where true;
+delete from storage.objects where true;
+delete from private.rate_buckets where true;
+delete from private.events where true;
+delete from private.connections where true;
+delete from private.file_removals where true;
+delete from private.erased_people where true;
+delete from private.jobs where true;
+delete from auth.users where true;
+"""
 
 
 @contextmanager
