@@ -260,6 +260,17 @@ class World:
         """Let the chat's customer write, by plain SQL."""
         return self.insert("messages", chat_id=chat, sender_type="real", content=content, **columns)
 
+    def floods(self, chat: UUID, count: int) -> None:
+        """Let the chat's customer write very often. Not all at once: each message makes a new version of the chat."""
+        for begin in range(0, count, 500):
+            self.owner.does(
+                "insert into messages (chat_id, sender_type, content)"
+                " select %s, 'real', repeat('word ', 50) || n from generate_series(%s::integer, %s::integer) n",
+                chat,
+                begin + 1,
+                min(begin + 500, count),
+            )
+
     def replies(self, chat: UUID, operator: Operator, content: str = "hello", **columns: object) -> UUID:
         """Let an operator reply, by plain SQL."""
         return self.insert(
