@@ -111,7 +111,7 @@ class ContainerCluster:
             self._folder.cleanup()
             raise NoContainerError(type(error).__name__) from error
         self._container = container
-        by_socket = make_conninfo(host=str(sockets), user="postgres", dbname="postgres")
+        by_socket = make_conninfo(host=str(sockets), port=5432, user="postgres", dbname="postgres")
         by_address = make_conninfo(container.get_connection_url(), dbname="postgres")
         self.url = by_socket if PGconn.ping(by_socket.encode()) == Ping.OK else by_address
 
