@@ -77,21 +77,21 @@ def baton(server: Server, servers: Servers) -> Baton:
 
 # Of the routes these are tried on both Postgres servers: what they answer depends on it. All others pass on what
 # SQL says, which tests/sql, tests/concurrency and tests/live try on both.
-ROUTES_ON_BOTH = ("test_callers.py", "test_chats.py", "test_rpc.py", "test_transitions.py")
+ROUTES_ON_BOTH = ("test_callers.py", "test_chats.py", "test_rpc.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the other routes' tests to the embedded Postgres."""
+    """Try the other routes, and what is marked one_postgres, on the embedded Postgres alone."""
+    left_out = {item for item in items if _is_on_15(item) and _is_enough_on_one(item)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
-    def is_left_out(item: pytest.Item) -> bool:
-        return (
-            item.path.parent.name == "http"
-            and item.path.name not in ROUTES_ON_BOTH
-            and isinstance(item, pytest.Function)
-            and hasattr(item, "callspec")
-            and item.callspec.params.get("server") == "postgres-15-container"
-        )
 
-    left_out = [item for item in items if is_left_out(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not is_left_out(item)]
+def _is_on_15(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("server") == "postgres-15-container"
+
+
+def _is_enough_on_one(item: pytest.Item) -> bool:
+    is_route = item.path.parent.name == "http" and item.path.name not in ROUTES_ON_BOTH
+    return is_route or item.get_closest_marker("one_postgres") is not None

@@ -23,7 +23,6 @@ from typing import Any, Protocol
 
 import httpx
 import psycopg
-import pytest
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
@@ -125,10 +124,6 @@ CLUSTERS: Mapping[str, type[EmbeddedCluster] | type[ContainerCluster]] = {
     "postgres-18-embedded": EmbeddedCluster,
     "postgres-15-container": ContainerCluster,
 }
-
-# Once is enough for what no Postgres has a part in (the form of tokens, bodies and files), and for what rests on
-# SQL that tests/sql tries on both.
-ON_ONE_POSTGRES = pytest.mark.parametrize("server", ["postgres-18-embedded"], indirect=True, scope="session")
 
 
 @dataclass

@@ -11,6 +11,8 @@ from demo.account import audit
 from demo.ledger import Ledger, Sent
 from tests.servers import ROOT, Baton, Database
 
+pytestmark = pytest.mark.one_postgres
+
 
 def demo(baton: Baton, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {"BATON_URL": baton.url, "DATABASE_URL": baton.database.url, "SUPABASE_JWT_SECRET": baton.jwt_secret}

@@ -267,8 +267,18 @@ def stage(arena_of_module: Database, pair: list[Session]) -> Stage:
     return Stage(arena_of_module, pair)
 
 
+# The others on one Postgres only: all the pairs take most of a minute.
+ON_BOTH = {"Ana holds it", AUTOMATIC}
+
+
 @pytest.mark.parametrize(
-    ("scene", "first"), [(scene, first) for scene in SCENES for first in DEEDS if first in ONLY.get(scene, DEEDS)]
+    ("scene", "first"),
+    [
+        pytest.param(scene, first, marks=() if scene in ON_BOTH else pytest.mark.one_postgres)
+        for scene in SCENES
+        for first in DEEDS
+        if first in ONLY.get(scene, DEEDS)
+    ],
 )
 def test_two_at_once_end_well(stage: Stage, scene: str, first: str) -> None:
     alone = stage.in_turn(scene, first)

@@ -25,9 +25,9 @@ from tests.files.conftest import (
     uploads,
 )
 from tests.files.corpus import BAD, GOOD, POLYGLOTS, Sample, png
-from tests.servers import ON_ONE_POSTGRES, Baton
+from tests.servers import Baton
 
-pytestmark = ON_ONE_POSTGRES
+pytestmark = pytest.mark.one_postgres
 
 STATUS = {"InvalidMimeType": 415, "InvalidRequest": 400}
 FORMS: dict[str, Callable[..., httpx.Response]] = {

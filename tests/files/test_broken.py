@@ -30,9 +30,9 @@ from tests.files.conftest import (
 )
 from tests.files.corpus import png
 from tests.live.world import World, wait_until
-from tests.servers import ON_ONE_POSTGRES, Baton, Server, running_baton
+from tests.servers import Baton, Server, running_baton
 
-pytestmark = ON_ONE_POSTGRES
+pytestmark = pytest.mark.one_postgres
 
 FORM_HEAD = b'--b\r\nContent-Disposition: form-data; name=""; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
 FORM = FORM_HEAD + png() + bytes(300_000) + b"\r\n--b--\r\n"

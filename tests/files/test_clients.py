@@ -17,9 +17,9 @@ from tests.files.corpus import png
 from tests.http.supabase_clients import python_client
 from tests.live.conftest import Socket
 from tests.node import MODULES, run_module
-from tests.servers import ON_ONE_POSTGRES, Baton
+from tests.servers import Baton
 
-pytestmark = ON_ONE_POSTGRES
+pytestmark = pytest.mark.one_postgres
 
 
 def bucket_of(baton: Baton, person: Person, bucket: str = "attachments") -> Any:

@@ -6,9 +6,6 @@ from pathlib import Path
 
 from tests.files.upload_soak import ENVIRONMENT, Load
 from tests.live.world import World
-from tests.servers import ON_ONE_POSTGRES
-
-pytestmark = ON_ONE_POSTGRES
 
 UPLOADS = 2000
 

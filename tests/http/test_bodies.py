@@ -8,9 +8,6 @@ import httpx
 import pytest
 
 from tests.http.conftest import Person, refuses
-from tests.servers import ON_ONE_POSTGRES
-
-pytestmark = ON_ONE_POSTGRES
 
 JSON = {"Content-Type": "application/json"}
 

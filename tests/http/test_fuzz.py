@@ -14,11 +14,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.http.conftest import Person
-from tests.servers import ON_ONE_POSTGRES, Baton
+from tests.servers import Baton
 from web import create_app
 from web.config import Config
-
-pytestmark = ON_ONE_POSTGRES
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 

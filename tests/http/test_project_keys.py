@@ -18,7 +18,7 @@ from tests.http.conftest import Person, refuses
 from tests.keys import KeyFile, ec_file, rsa_file
 from tests.live.line import Line, live_on, session_on
 from tests.live.world import wait_until
-from tests.servers import ON_ONE_POSTGRES, Baton, Server, free_port, running_baton
+from tests.servers import Baton, Server, free_port, running_baton
 from web import project_keys
 from web.errors import ApiError
 from web.keys import published, read_key_files
@@ -61,7 +61,6 @@ def is_taken_soon(user: Person) -> bool:
     return True
 
 
-@ON_ONE_POSTGRES
 def test_tokens_of_a_project_are_believed_by_its_keys(server: Server, tmp_path: Path) -> None:
     first, second = ec_file(tmp_path, "first"), rsa_file(tmp_path, "second")
     port = free_port()

@@ -12,9 +12,7 @@ from tests.http.conftest import PASSWORD
 from tests.http.test_host_users import SECRET, identity
 from tests.keys import KeyFile, ec_file, rsa_file
 from tests.node import MODULES, run_module
-from tests.servers import ON_ONE_POSTGRES, Baton, Server, running_baton
-
-pytestmark = ON_ONE_POSTGRES
+from tests.servers import Baton, Server, running_baton
 
 Answer = dict[str, Any]
 

@@ -11,9 +11,7 @@ import httpx
 import pytest
 
 from tests.http.conftest import Person, refuses
-from tests.servers import ON_ONE_POSTGRES, Baton, Database
-
-pytestmark = ON_ONE_POSTGRES
+from tests.servers import Baton, Database
 
 
 def ask(baton: Baton, **headers: str) -> httpx.Response:

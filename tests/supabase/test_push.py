@@ -155,6 +155,7 @@ def test_what_is_pushed_works(project: Database, tool: Tool) -> None:
     assert started["chat_state"] in ("waiting_assignment", "assigned")
 
 
+@pytest.mark.one_postgres
 def test_a_push_that_fails_leaves_nothing(project: Database, older: Path, tool: Tool) -> None:
     (older / "platform.sql").write_text("select 1 / 0;")
     write(tool, older)
@@ -174,6 +175,7 @@ def test_a_push_that_fails_leaves_nothing(project: Database, older: Path, tool: 
         "create publication everything for all tables",
     ],
 )
+@pytest.mark.one_postgres
 def test_what_needs_more_than_a_projects_owner_may_do_would_be_noticed(
     project: Database, older: Path, tool: Tool, statement: str
 ) -> None:
@@ -235,6 +237,7 @@ def test_an_upgrade_is_one_more_file_and_equals_a_load(
     assert project.rows("select from pg_policies where policyname = 'old'") == []
 
 
+@pytest.mark.one_postgres
 def test_changed_code_alone_is_pushed_after_what_is_there(project: Database, older: Path, tool: Tool) -> None:
     write(tool, older)
     tool.push(project)
@@ -259,6 +262,7 @@ def test_what_was_pushed_is_upgraded_by_the_loader_and_then_by_a_push(
         assert_same(project, loaded)
 
 
+@pytest.mark.one_postgres
 def test_what_was_loaded_is_upgraded_by_a_push(
     project: Database, server: Server, older: Path, newer: Path, tool: Tool
 ) -> None:
@@ -272,6 +276,7 @@ def test_what_was_loaded_is_upgraded_by_a_push(
     assert loader.load(project.url, newer) == NOTHING
 
 
+@pytest.mark.one_postgres
 def test_a_push_of_what_is_loaded_makes_nothing_anew(project: Database, tool: Tool) -> None:
     made = "select p.oid, p.xmin::text from pg_proc p where p.pronamespace = 'public'::regnamespace order by 1"
     triggers = "select t.oid from pg_trigger t order by 1"
@@ -282,6 +287,7 @@ def test_a_push_of_what_is_loaded_makes_nothing_anew(project: Database, tool: To
     assert (project.rows(made), project.rows(triggers)) == before
 
 
+@pytest.mark.one_postgres
 def test_older_code_does_not_replace_newer_code(project: Database, older: Path, newer: Path, tool: Tool) -> None:
     loader.load(project.url, newer)
     write(tool, older)
@@ -290,6 +296,7 @@ def test_older_code_does_not_replace_newer_code(project: Database, older: Path, 
     assert loader.load(project.url, newer) == NOTHING
 
 
+@pytest.mark.one_postgres
 def test_a_migration_alone_brings_the_code_back_that_was_in_its_way(project: Database, older: Path, tool: Tool) -> None:
     write(tool, older)
     tool.push(project)
@@ -361,6 +368,7 @@ def test_a_migration_that_was_written_is_not_changed(newer: Path, tmp_path: Path
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.one_postgres
 def test_a_text_that_quotes_as_we_do_is_quoted_otherwise(project: Database, older: Path, tool: Tool) -> None:
     (older / "platform.sql").write_text("do $baton$ begin perform $baton_$it's$baton_$; end $baton$;")
     write(tool, older)
