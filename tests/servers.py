@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,10 @@ from web.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "baton_template"
+
+# For every httpx client: else each reads the authorities' certificates, which takes longer than most requests, and
+# nobody here speaks TLS.
+NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 # Nothing of a test's database has to survive the machine's fall: so it is in memory where there is room. A new
 # database for each test costs a fifth of what it costs on a disk.
@@ -298,7 +303,7 @@ def running_baton(server: Server, processes: int = 1, **environment: str) -> Ite
             start_new_session=True,
         )
         try:
-            with httpx.Client(base_url=base_url, timeout=30) as client:
+            with httpx.Client(base_url=base_url, timeout=30, verify=NO_AUTHORITIES) as client:
                 wait_until_up(client, process, log)
                 yield Baton(base_url, secret, database, client, log)
         finally:

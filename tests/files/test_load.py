@@ -4,8 +4,12 @@ import random
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from tests.files.upload_soak import ENVIRONMENT, Load
 from tests.live.world import World
+
+pytestmark = pytest.mark.one_postgres
 
 UPLOADS = 2000
 

@@ -14,7 +14,7 @@ import pytest
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
-from tests.servers import Baton, Database
+from tests.servers import NO_AUTHORITIES, Baton, Database
 from web import create_app
 from web.auth.passwords import hash_password
 from web.config import Config
@@ -60,7 +60,7 @@ class Person:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # Nothing is kept alive: a connection that stays open keeps the server from stopping.
         none = httpx.Limits(max_keepalive_connections=0)
-        self.http = httpx.Client(base_url=base_url, headers=headers, timeout=30, limits=none)
+        self.http = httpx.Client(base_url=base_url, headers=headers, timeout=30, limits=none, verify=NO_AUTHORITIES)
         self.http.event_hooks["response"] = [check_answer]
 
     def get(self, path: str, **params: Any) -> httpx.Response:

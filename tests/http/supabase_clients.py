@@ -8,7 +8,7 @@ from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions, create_client
 
 from tests.node import run_module
-from tests.servers import Baton
+from tests.servers import NO_AUTHORITIES, Baton
 
 Json = dict[str, Any]
 Speaker = Callable[..., list[Json]]
@@ -16,7 +16,7 @@ Speaker = Callable[..., list[Json]]
 
 def python_client(baton: Baton, key: str) -> Client:
     """Return a client that keeps no connection: one that stays open keeps the server from stopping."""
-    http = httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+    http = httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0), verify=NO_AUTHORITIES)
     return create_client(baton.base_url, key, ClientOptions(auto_refresh_token=False, httpx_client=http))
 
 

@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Identifier
 from tests.http.conftest import Person
 from tests.live.conftest import ENVIRONMENT, Socket
 from tests.live.world import SECRET, Web, wait_until
-from tests.servers import Database, Server
+from tests.servers import NO_AUTHORITIES, Database, Server
 from web import loader
 from web.postgres import EmbeddedPostgres
 
@@ -152,7 +152,7 @@ def is_somebody_held_up(database: Database) -> bool:
 
 def problem(base_url: str) -> str | None:
     """Return what a server says is missing."""
-    found: str | None = httpx.get(f"{base_url}/readyz", timeout=10).json().get("problem")
+    found: str | None = httpx.get(f"{base_url}/readyz", timeout=10, verify=NO_AUTHORITIES).json().get("problem")
     return found
 
 

@@ -28,7 +28,7 @@ from psycopg.rows import DictRow, dict_row
 
 from tests.live.client import Client, Crowd
 from tests.live.ledger import Ledger
-from tests.servers import ROOT, end, free_port, wait_until_up
+from tests.servers import NO_AUTHORITIES, ROOT, end, free_port, wait_until_up
 from web import loader
 from web.keys import api_key
 from web.postgres import EmbeddedPostgres
@@ -94,7 +94,7 @@ class Web:
 
     def wait(self) -> None:
         """Return when it answers."""
-        with httpx.Client(base_url=self.base_url, timeout=5) as client:
+        with httpx.Client(base_url=self.base_url, timeout=5, verify=NO_AUTHORITIES) as client:
             wait_until_up(client, self._process, self.log)
 
     @property
@@ -201,13 +201,14 @@ class World:
     def is_ready(self, web: Web) -> bool:
         """Whether a web server says of itself that all is well."""
         try:
-            return httpx.get(f"{web.base_url}/readyz", timeout=5).is_success
+            return httpx.get(f"{web.base_url}/readyz", timeout=5, verify=NO_AUTHORITIES).is_success
         except httpx.TransportError:
             return False
 
     def count(self, metric: str) -> float:
         """Return a number that the web servers count at /metrics, of all of them together."""
-        lines = [line for web in self.webs for line in httpx.get(f"{web.base_url}/metrics").text.splitlines()]
+        pages = [httpx.get(f"{web.base_url}/metrics", verify=NO_AUTHORITIES).text for web in self.webs]
+        lines = [line for page in pages for line in page.splitlines()]
         return sum(float(line.split()[-1]) for line in lines if line.partition(" ")[0].partition("{")[0] == metric)
 
     def all_relays_sleep(self) -> bool:
