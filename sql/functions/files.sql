@@ -167,9 +167,8 @@ begin
   where private.chat_of_file(o.name) = p_message.chat_id
     and not private.is_going('attachments', o.name)
     and o.owner_id is not distinct from coalesce(v_sender_id, o.owner_id);
-  if coalesce(jsonb_array_length(v_files), 0) <> cardinality(v_paths)
-    or cardinality(v_paths) <> (select count(distinct p) from unnest(v_paths) p)
-  then
+  -- One that is named twice is found out when it is marked.
+  if coalesce(jsonb_array_length(v_files), 0) <> cardinality(v_paths) then
     perform private.refuse('attachment_not_found');
   end if;
   return v_files;

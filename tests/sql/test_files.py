@@ -1,5 +1,6 @@
 """Files: who may bring, see and remove them, what a message carries, and which are to go."""
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import psycopg
@@ -209,8 +210,9 @@ def test_a_message_sent_twice_is_one_message_with_its_files(world: World) -> Non
         path = world.brings(person, chat, f"{side}.png")
         sent = {"p_chat_id": chat, "p_content": "", "p_client_message_id": uuid4(), "p_attachments": [path]}
         first = person.call(f"send_{side}_attachments", **sent)
-        with world.unchanged():
-            assert person.call(f"send_{side}_attachments", **sent) == first
+        for content in ("", None):
+            with world.unchanged():
+                assert person.call(f"send_{side}_attachments", **{**sent, "p_content": content}) == first
         other = world.brings(customer, chat, f"{side}-other.png") if side == "real_user" else f"{chat}/other.png"
         with world.refused("PT409", "client_message_id_reused"):
             person.call(f"send_{side}_attachments", **{**sent, "p_attachments": [other]})
@@ -255,6 +257,14 @@ def test_a_file_that_was_sent_goes_with_its_message_only(world: World) -> None:
     assert world.files(customer) == world.files(holder) == set()
 
 
+def test_nobody_removes_what_he_does_not_see(world: World) -> None:
+    chat, customer, holder = held_chat(world)
+    path = world.brings(customer, chat)
+    # Where nothing is read, Postgres does not ask the policies for reading.
+    assert holder.does("delete from storage.objects") == 0
+    assert world.files(customer) == {path}
+
+
 def test_a_deleted_chat_takes_its_files_with_it_and_no_others(world: World) -> None:
     chat, customer, _ = held_chat(world)
     other = world.chat(customer=customer)
@@ -297,6 +307,34 @@ def test_the_sweep_leaves_what_is_just_being_sent(world: World) -> None:
         assert world.service.value("select private.run_file_sweep()") == 0
     assert world.service.value("select private.run_file_sweep()") == 0
     assert removals(world) == set()
+
+
+def test_a_file_that_a_message_names_is_held_until_the_message_is_there(own_world: World) -> None:
+    chat, customer, _ = held_chat(own_world)
+    path = own_world.brings(customer, chat)
+    own_world.owner.does("update storage.objects set created_at = now() - interval '25 hours' where true")
+    own_world.owner.does(PAUSE)
+    gate, sender = own_world.connect(), own_world.elsewhere(customer)
+    with ThreadPoolExecutor(1) as thread:
+        with gate.transaction():
+            gate.execute("select pg_advisory_xact_lock(7)")
+            sent = thread.submit(own_world.sends, sender, chat, path)
+            own_world.until(lambda: own_world.waits_for_a_lock(sender.connection))
+            assert own_world.service.value("select private.run_file_sweep()") == 0
+        assert sent.result(20)["attachments"][0]["path"] == path
+    assert removals(own_world) == set()
+
+
+# Between the look at a message's files and the message.
+PAUSE = """
+create function public.pause() returns trigger language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock(7);
+  return new;
+end
+$$;
+create trigger _150_pause before insert on public.messages for each row execute function public.pause();
+"""
 
 
 def test_only_a_message_makes_a_file_one_that_was_sent(world: World) -> None:
@@ -352,6 +390,7 @@ def test_operators_keep_their_own_face_and_admins_all(world: World) -> None:
         (ben, f"{ana.id}/face.png"),
         (ben, "personas/face.png"),
         (ben, "face.png"),
+        (ben, str(ben.id)),
         (customer, f"{customer.id}/face.png"),
         (world.anonymous, "a/face.png"),
     ):
