@@ -76,7 +76,7 @@ def baton(server: Server, servers: Servers) -> Baton:
 
 
 # Of the routes these are tried on both Postgres servers: what they answer depends on it. All others pass on what
-# SQL says, which tests/sql, tests/concurrency and tests/live try on both.
+# SQL says, which tests/sql and tests/concurrency try on both.
 ROUTES_ON_BOTH = ("test_callers.py", "test_chats.py", "test_rpc.py")
 
 

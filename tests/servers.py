@@ -41,9 +41,9 @@ TEMPLATE = "baton_template"
 # nobody here speaks TLS.
 NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-# Nothing of a test's database has to survive the machine's fall: so it is in memory where there is room. A new
-# database for each test costs a fifth of what it costs on a disk.
-MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's name for it
+# Nothing of a test's database has to survive the machine's fall: so it is in memory where there is room, which
+# makes a new database for each test much cheaper.
+MEMORY = Path("/dev/shm")  # noqa: S108 - only the parent: the folder in it is private and has a name of its own
 ROOM = 4 * 1024**3  # bytes: what the clusters of some processes come to, several times over
 FAST = {
     "fsync": "off",
@@ -90,8 +90,8 @@ class NoContainerError(Exception):
 class ContainerCluster:
     """Postgres 15 through testcontainers.
 
-    Reached by its Unix socket where the machine and the container share one: through Docker's proxy a query
-    costs four times as much.
+    Reached by its Unix socket where the machine and the container share one: Docker's proxy makes a short query
+    several times dearer.
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:

@@ -267,7 +267,7 @@ def stage(arena_of_module: Database, pair: list[Session]) -> Stage:
     return Stage(arena_of_module, pair)
 
 
-# The others on one Postgres only: all the pairs take most of a minute.
+# The other scenes are tried on one Postgres only: there are thousands of pairs.
 ON_BOTH = {"Ana holds it", AUTOMATIC}
 
 
