@@ -16,6 +16,7 @@ from functions import (
     gone_detection,
     idle_detection,
     retention,
+    snooze_end,
 )
 from functions.job import Job
 
@@ -26,6 +27,7 @@ JOBS: dict[str, Job] = {
         gone_detection,
         idle_detection,
         customer_idle,
+        snooze_end,
         file_removal,
         file_sweep,
         clean_up,

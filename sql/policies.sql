@@ -65,6 +65,19 @@ create policy select_admin on public.settings for select to authenticated
 drop policy if exists all_service on public.settings;
 create policy all_service on public.settings for all to service_role using (true) with check (true);
 
+-- widget_settings: the staff; what everybody may know get_widget_settings tells
+
+alter table public.widget_settings enable row level security;
+revoke all on public.widget_settings from anon, authenticated, service_role;
+grant select on public.widget_settings to authenticated;
+grant select, update on public.widget_settings to service_role;
+
+drop policy if exists select_staff on public.widget_settings;
+create policy select_staff on public.widget_settings for select to authenticated
+  using ((select private.is_operator()));
+drop policy if exists all_service on public.widget_settings;
+create policy all_service on public.widget_settings for all to service_role using (true) with check (true);
+
 -- chats: admins all; an operator what waits, and what he holds or has held
 
 alter table public.chats enable row level security;
@@ -136,6 +149,114 @@ create policy select_own_or_staff on public.read_marks for select to authenticat
 drop policy if exists all_service on public.read_marks;
 create policy all_service on public.read_marks for all to service_role using (true) with check (true);
 
+-- chat_notes: staff, of chats that they may see; written by functions
+
+alter table public.chat_notes enable row level security;
+revoke all on public.chat_notes from anon, authenticated, service_role;
+grant select on public.chat_notes to authenticated;
+grant select, insert, update on public.chat_notes to service_role;
+
+drop policy if exists select_staff on public.chat_notes;
+create policy select_staff on public.chat_notes for select to authenticated
+  using ((select private.is_operator()) and exists (select from public.chats c where c.id = chat_notes.chat_id));
+drop policy if exists all_service on public.chat_notes;
+create policy all_service on public.chat_notes for all to service_role using (true) with check (true);
+
+-- chat_mentions: an operator those of himself, in chats that he may see; rows come from the trigger on chat_notes
+
+alter table public.chat_mentions enable row level security;
+revoke all on public.chat_mentions from anon, authenticated, service_role;
+grant select on public.chat_mentions to authenticated;
+grant select on public.chat_mentions to service_role;
+
+drop policy if exists select_own on public.chat_mentions;
+create policy select_own on public.chat_mentions for select to authenticated
+  using (
+    (select private.is_operator())
+    and operator_id = (select auth.uid())
+    and exists (select from public.chats c where c.id = chat_mentions.chat_id)
+  );
+drop policy if exists all_service on public.chat_mentions;
+create policy all_service on public.chat_mentions for all to service_role using (true) with check (true);
+
+-- quick_responses: staff, everybody's and one's own; written by functions
+
+alter table public.quick_responses enable row level security;
+revoke all on public.quick_responses from anon, authenticated, service_role;
+grant select on public.quick_responses to authenticated;
+grant select, insert, update, delete on public.quick_responses to service_role;
+
+drop policy if exists select_staff on public.quick_responses;
+create policy select_staff on public.quick_responses for select to authenticated
+  using ((select private.is_operator()) and (owner_id is null or owner_id = (select auth.uid())));
+drop policy if exists all_service on public.quick_responses;
+create policy all_service on public.quick_responses for all to service_role using (true) with check (true);
+
+-- agent_preferences: an operator his own; written by set_preferences
+
+alter table public.agent_preferences enable row level security;
+revoke all on public.agent_preferences from anon, authenticated, service_role;
+grant select on public.agent_preferences to authenticated;
+grant select on public.agent_preferences to service_role;
+
+drop policy if exists select_own on public.agent_preferences;
+create policy select_own on public.agent_preferences for select to authenticated
+  using ((select private.is_operator()) and operator_id = (select auth.uid()));
+drop policy if exists all_service on public.agent_preferences;
+create policy all_service on public.agent_preferences for all to service_role using (true) with check (true);
+
+-- chat_ratings: staff, of chats that they may see; written by rate_chat
+
+alter table public.chat_ratings enable row level security;
+revoke all on public.chat_ratings from anon, authenticated, service_role;
+grant select on public.chat_ratings to authenticated;
+grant select on public.chat_ratings to service_role;
+
+drop policy if exists select_staff on public.chat_ratings;
+create policy select_staff on public.chat_ratings for select to authenticated
+  using ((select private.is_operator()) and exists (select from public.chats c where c.id = chat_ratings.chat_id));
+drop policy if exists all_service on public.chat_ratings;
+create policy all_service on public.chat_ratings for all to service_role using (true) with check (true);
+
+-- tickets: staff; customers read theirs by list_tickets
+
+alter table public.tickets enable row level security;
+revoke all on public.tickets from anon, authenticated, service_role;
+grant select on public.tickets to authenticated;
+grant select, insert, update, delete on public.tickets to service_role;
+
+drop policy if exists select_staff on public.tickets;
+create policy select_staff on public.tickets for select to authenticated
+  using ((select private.is_operator()));
+drop policy if exists all_service on public.tickets;
+create policy all_service on public.tickets for all to service_role using (true) with check (true);
+
+-- ticket_messages: the same
+
+alter table public.ticket_messages enable row level security;
+revoke all on public.ticket_messages from anon, authenticated, service_role;
+grant select on public.ticket_messages to authenticated;
+grant select, insert on public.ticket_messages to service_role;
+
+drop policy if exists select_staff on public.ticket_messages;
+create policy select_staff on public.ticket_messages for select to authenticated
+  using ((select private.is_operator()));
+drop policy if exists all_service on public.ticket_messages;
+create policy all_service on public.ticket_messages for all to service_role using (true) with check (true);
+
+-- ticket_links: the same, but for chats that one may not see
+
+alter table public.ticket_links enable row level security;
+revoke all on public.ticket_links from anon, authenticated, service_role;
+grant select on public.ticket_links to authenticated;
+grant select, insert, delete on public.ticket_links to service_role;
+
+drop policy if exists select_staff on public.ticket_links;
+create policy select_staff on public.ticket_links for select to authenticated
+  using ((select private.is_operator()) and (chat_id is null or exists (select from public.chats c where c.id = ticket_links.chat_id)));
+drop policy if exists all_service on public.ticket_links;
+create policy all_service on public.ticket_links for all to service_role using (true) with check (true);
+
 -- chat_assignments: admins all, an operator his own; rows come from the triggers on chats
 
 alter table public.chat_assignments enable row level security;
@@ -188,6 +309,38 @@ create policy select_staff on public.chat_history for select to authenticated
   using ((select private.is_operator()) and exists (select from public.chats c where c.id = chat_history.chat_id));
 drop policy if exists all_service on public.chat_history;
 create policy all_service on public.chat_history for all to service_role using (true) with check (true);
+
+-- chat_drafts: one's own, of chats that one may see; written by save_draft
+
+alter table public.chat_drafts enable row level security;
+revoke all on public.chat_drafts from anon, authenticated, service_role;
+grant select on public.chat_drafts to authenticated;
+grant select on public.chat_drafts to service_role;
+
+drop policy if exists select_own on public.chat_drafts;
+create policy select_own on public.chat_drafts for select to authenticated
+  using (
+    (select private.is_operator()) and operator_id = (select auth.uid())
+    and exists (select from public.chats c where c.id = chat_drafts.chat_id)
+  );
+drop policy if exists all_service on public.chat_drafts;
+create policy all_service on public.chat_drafts for all to service_role using (true) with check (true);
+
+-- chat_snoozes: the same; written by snooze_chat
+
+alter table public.chat_snoozes enable row level security;
+revoke all on public.chat_snoozes from anon, authenticated, service_role;
+grant select on public.chat_snoozes to authenticated;
+grant select on public.chat_snoozes to service_role;
+
+drop policy if exists select_own on public.chat_snoozes;
+create policy select_own on public.chat_snoozes for select to authenticated
+  using (
+    (select private.is_operator()) and operator_id = (select auth.uid())
+    and exists (select from public.chats c where c.id = chat_snoozes.chat_id)
+  );
+drop policy if exists all_service on public.chat_snoozes;
+create policy all_service on public.chat_snoozes for all to service_role using (true) with check (true);
 
 -- audit_log: admins; rows come from what is done
 
@@ -246,10 +399,12 @@ create policy baton_avatars_delete on storage.objects for delete to authenticate
 -- Views: the rows are those that the tables give the reader
 
 revoke all on public.chat_state_summary, public.assignment_queue, public.operator_assignment_history,
-  public.repeated_assignments, public.operator_performance, public.assignment_metrics
+  public.repeated_assignments, public.operator_performance, public.assignment_metrics,
+  public.chat_volume, public.wait_history, public.state_history, public.idle_history, public.assignment_distribution
   from anon, authenticated, service_role;
 grant select on public.chat_state_summary, public.assignment_queue, public.operator_assignment_history,
-  public.repeated_assignments, public.operator_performance, public.assignment_metrics
+  public.repeated_assignments, public.operator_performance, public.assignment_metrics,
+  public.chat_volume, public.wait_history, public.state_history, public.idle_history, public.assignment_distribution
   to authenticated, service_role;
 
 -- private: nothing but through functions
@@ -268,7 +423,9 @@ alter table private.host_nonces enable row level security;
 alter table private.erased_people enable row level security;
 alter table private.audit_head enable row level security;
 alter table private.audit_entries enable row level security;
+alter table private.operator_invitations enable row level security;
 revoke all on private.operator_load, private.gate, private.rate_buckets, private.jobs,
   private.events, private.epoch, private.relays, private.connections, private.file_removals,
-  private.host_users, private.host_nonces, private.erased_people, private.audit_head, private.audit_entries
+  private.host_users, private.host_nonces, private.erased_people, private.audit_head, private.audit_entries,
+  private.operator_invitations
   from anon, authenticated, service_role;

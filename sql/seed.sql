@@ -15,6 +15,23 @@ insert into public.operators (id, name, email, role, capacity, auto_assign, stat
   ('00000000-0000-4000-8000-0000000000a3', 'Cleo', 'cleo@baton.example', 'operator', 2, true, 'away', 'Lunch'),
   ('00000000-0000-4000-8000-0000000000a4', 'Dan', 'dan@baton.example', 'operator', 1, false, 'offline', null);
 
+update public.widget_settings w
+set title = 'Larch & Loam',
+    greeting = '{"en": "Hello! What can we help you with?", "ar": "مرحبًا! كيف يمكننا مساعدتك؟"}',
+    colour = '#22402f',
+    languages = array['en', 'ar'],
+    fictional_user_id = '00000000-0000-4000-8000-0000000000f1'
+where w.is_only;
+update public.settings s set value = 'true' where s.name = 'allow_take';
+
+insert into public.quick_responses (shortcut, title, content, owner_id) values
+  ('hello', 'Greeting', 'Hello {{customer.name}}, this is {{persona.name}}. How can I help?', null),
+  ('order', 'Ask for the order', 'Could you tell me the number of your order? It begins with A and is in your mail.', null),
+  ('return', 'How to return', 'Of course. I have sent the label to {{customer.email}}; drop the parcel off anywhere.', null),
+  ('bye', 'Goodbye', 'You are welcome! Write here again whenever something is left.', null),
+  ('hello', 'My greeting', 'Hi {{customer.name}}, {{operator.name}} here. I will look into it right away.',
+    '00000000-0000-4000-8000-0000000000a1');
+
 insert into public.real_users (id, name, is_anonymous)
 select ('00000000-0000-4000-8000-' || lpad('c' || n, 12, '0'))::uuid, c.name, false
 from (values
@@ -114,6 +131,9 @@ begin
       perform public.complete_chat(v_chat_id);
     end if;
   end loop;
+  insert into public.chat_notes (chat_id, author_id, content, mentions) values
+    ('00000000-0000-4000-8000-0000000000d1', '00000000-0000-4000-8000-0000000000ad',
+      'Ben, her last parcel was late too. Offer her the express delivery.', array['00000000-0000-4000-8000-0000000000a2']::uuid[]);
   perform set_config('baton.now', '', true);
 end
 $$;

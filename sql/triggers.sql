@@ -16,6 +16,28 @@ drop trigger if exists _900_audit on public.settings;
 create trigger _900_audit after update on public.settings
   for each row execute function private.tg_settings__audit();
 
+-- widget_settings
+
+drop trigger if exists _100_check on public.widget_settings;
+create trigger _100_check before insert or update on public.widget_settings
+  for each row execute function private.tg_widget_settings__check();
+
+drop trigger if exists _900_audit on public.widget_settings;
+create trigger _900_audit after update on public.widget_settings
+  for each row execute function private.tg_widget_settings__audit();
+
+-- fictional_users
+
+drop trigger if exists _950_audit on public.fictional_users;
+create trigger _950_audit after insert or update or delete on public.fictional_users
+  for each row execute function private.tg_fictional_users__audit();
+
+-- private.operator_invitations
+
+drop trigger if exists _950_audit on private.operator_invitations;
+create trigger _950_audit after insert or update on private.operator_invitations
+  for each row execute function private.tg_operator_invitations__audit();
+
 -- operators
 
 drop trigger if exists _100_make_hands on public.operators;
@@ -40,6 +62,12 @@ create trigger _950_audit after insert or delete or update of role, capacity, is
 drop trigger if exists _100_refuse_erased on public.real_users;
 create trigger _100_refuse_erased after insert on public.real_users
   for each row execute function private.tg_real_users__refuse_erased();
+
+drop trigger if exists _500_note_lists on public.real_users;
+create trigger _500_note_lists after update of name, email on public.real_users
+  for each row
+  when ((old.name, old.email) is distinct from (new.name, new.email))
+  execute function private.tg_real_users__note_lists();
 
 drop trigger if exists _900_note_deleted on public.real_users;
 create trigger _900_note_deleted after delete on public.real_users
@@ -153,6 +181,58 @@ create trigger _200_note_read after insert or update of seq on public.read_marks
   for each row
   when (new.seq > 0)
   execute function private.tg_read_marks__note_read();
+
+-- chat_notes
+
+drop trigger if exists _100_prepare on public.chat_notes;
+create trigger _100_prepare before insert on public.chat_notes
+  for each row execute function private.tg_chat_notes__prepare();
+
+drop trigger if exists _100_revise on public.chat_notes;
+create trigger _100_revise before update on public.chat_notes
+  for each row execute function private.tg_chat_notes__revise();
+
+drop trigger if exists _100_refuse_delete on public.chat_notes;
+create trigger _100_refuse_delete before delete on public.chat_notes
+  for each row execute function private.tg_chat_notes__refuse_delete();
+
+drop trigger if exists _200_mention on public.chat_notes;
+create trigger _200_mention after insert or update of mentions, deleted_at on public.chat_notes
+  for each row execute function private.tg_chat_notes__mention();
+
+drop trigger if exists _300_tell on public.chat_notes;
+create trigger _300_tell after insert or update of content, mentions, deleted_at on public.chat_notes
+  for each row execute function private.tg_chat_notes__tell();
+
+-- quick_responses
+
+drop trigger if exists _100_check on public.quick_responses;
+create trigger _100_check before insert or update on public.quick_responses
+  for each row execute function private.tg_quick_responses__check();
+
+drop trigger if exists _900_audit on public.quick_responses;
+create trigger _900_audit after insert or update or delete on public.quick_responses
+  for each row execute function private.tg_quick_responses__audit();
+
+-- chat_ratings
+
+drop trigger if exists _200_note_rating on public.chat_ratings;
+create trigger _200_note_rating after insert or update on public.chat_ratings
+  for each row execute function private.tg_chat_ratings__note_rating();
+
+-- tickets
+
+drop trigger if exists _100_derive on public.tickets;
+create trigger _100_derive before insert or update on public.tickets
+  for each row execute function private.tg_tickets__derive();
+
+drop trigger if exists _200_note on public.tickets;
+create trigger _200_note after insert or delete or update of status, priority on public.tickets
+  for each row execute function private.tg_tickets__note();
+
+drop trigger if exists _100_prepare on public.ticket_messages;
+create trigger _100_prepare before insert on public.ticket_messages
+  for each row execute function private.tg_ticket_messages__prepare();
 
 -- chat_assignments
 

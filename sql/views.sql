@@ -138,3 +138,54 @@ select
   (select count(distinct s.chat_id) from public.detect_stuck_chats(1) s) as stuck
 from distribution d, waits w;
 comment on view public.assignment_metrics is 'One row: holds and how they are spread among operators, waits in the queue in seconds (median, 95th percentile), chats that one operator had more than three times, stuck chats.';
+
+-- Over time: the last 14 days and today, in the organisation's time zone. All but the last two are numbers
+-- of the whole, of which an operator's part would say nothing: he gets no row.
+
+drop view if exists public.chat_volume;
+create view public.chat_volume with (security_invoker = true) as
+select v.*
+from (select private.now() as now) n
+cross join lateral private.chat_volume(n.now - interval '14 days', n.now, 'hour') v
+where (select private.can_see_numbers_of(null));
+comment on view public.chat_volume is 'Per hour of the last 14 days: chats started and completed, messages of customers (in) and of operators (out).';
+
+drop view if exists public.wait_history;
+create view public.wait_history with (security_invoker = true) as
+select w.*
+from (select private.now() as now) n
+cross join lateral private.wait_history(n.now - interval '14 days', n.now, 'hour') w
+where (select private.can_see_numbers_of(null));
+comment on view public.wait_history is 'Per hour of the last 14 days: how many chats were given out of the queue, and how long they had waited, in seconds (median, 95th percentile).';
+
+drop view if exists public.state_history;
+create view public.state_history with (security_invoker = true) as
+select s.*
+from (select private.now() as now) n
+cross join lateral private.state_history(n.now - interval '14 days', n.now, 'hour') s
+where (select private.can_see_numbers_of(null));
+comment on view public.state_history is 'Per hour of the last 14 days: how many chats were in each state when it ended; in the last row, are now.';
+
+drop view if exists public.idle_history;
+create view public.idle_history with (security_invoker = true) as
+select s.date, s.operator_id, o.name as operator_name, s.idle_incidents
+from public.operator_stats s
+join public.operators o on o.id = s.operator_id
+where s.idle_incidents > 0
+order by s.date, o.name;
+comment on view public.idle_history is 'Per day and operator: how often he let a customer wait for so long that the chat was taken from him; days without are left out.';
+
+drop view if exists public.assignment_distribution;
+create view public.assignment_distribution with (security_invoker = true) as
+with recent as (
+  select a.operator_id, count(*) as holds_7d, count(*) filter (where a.assigned_at > (select private.now()) - interval '24 hours') as holds_24h
+  from public.chat_assignments a
+  where a.assigned_at > (select private.now()) - interval '7 days'
+  group by a.operator_id
+)
+select o.id as operator_id, o.name as operator_name, coalesce(r.holds_24h, 0) as holds_24h, coalesce(r.holds_7d, 0) as holds_7d
+from public.operators o
+left join recent r on r.operator_id = o.id
+where private.can_see_numbers_of(o.id) and (o.is_active or r.operator_id is not null)
+order by holds_7d desc, o.name;
+comment on view public.assignment_distribution is 'Per operator: holds begun in the last 24 hours and in the last 7 days.';

@@ -297,6 +297,24 @@ comment on function public.take_chat(uuid) is 'The operator takes a chosen waiti
 revoke execute on function public.take_chat(uuid) from public, anon;
 grant execute on function public.take_chat(uuid) to authenticated, service_role;
 
+create or replace function private.explain_candidate(p_load private.operator_load, p_chat public.chats)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case
+    when p_load.held >= p_load.capacity then format('his hands are full (%s of %s)', p_load.held, p_load.capacity)
+    when p_chat.last_operator_id = p_load.operator_id then 'he was the last to handle it: only when nothing else waits'
+    else format('priority %s, waiting since %s', p_chat.priority, p_chat.waiting_since)
+  end;
+end
+$$;
+
+comment on function private.explain_candidate(private.operator_load, public.chats) is 'Why this chat stands where it stands among the operator''s candidates.';
+revoke execute on function private.explain_candidate(private.operator_load, public.chats) from public, anon, authenticated, service_role;
+
 create or replace function private.explain_assignment(p_operator_id uuid)
 returns table (rank bigint, chat_id uuid, priority integer, waiting_since timestamptz, last_operator_id uuid, decision text, reason text)
 language plpgsql
@@ -306,13 +324,9 @@ set search_path = ''
 as $$
 declare
   v_load private.operator_load;
-  v_refusal text;
 begin
   perform private.require_asker(p_operator_id);
   select l.* into v_load from private.operator_load l where l.operator_id = p_operator_id;
-  if v_load.held >= v_load.capacity then
-    v_refusal := format('his hands are full (%s of %s)', v_load.held, v_load.capacity);
-  end if;
   return query
     with candidates as (
       select false as is_own, f.id from private.foreign_candidates(p_operator_id, 50) f
@@ -325,13 +339,13 @@ begin
         limit 50
       )
     ), ranked as (
-      select row_number() over (order by n.is_own, c.priority desc, c.waiting_since, c.id) as position, n.is_own, c.*
+      select row_number() over (order by n.is_own, c.priority desc, c.waiting_since, c.id) as position, c as chat
       from candidates n join public.chats c on c.id = n.id
     )
     select
-      r.position, r.id, r.priority, r.waiting_since, r.last_operator_id,
-      case when v_refusal is not null then 'refused' when r.position = 1 then 'next' else 'later' end,
-      coalesce(v_refusal, case when r.is_own then 'he was the last to handle it: only when nothing else waits' else format('priority %s, waiting since %s', r.priority, r.waiting_since) end)
+      r.position, (r.chat).id, (r.chat).priority, (r.chat).waiting_since, (r.chat).last_operator_id,
+      case when v_load.held >= v_load.capacity then 'refused' when r.position = 1 then 'next' else 'later' end,
+      private.explain_candidate(v_load, r.chat)
     from ranked r
     order by r.position
     limit 50;

@@ -210,3 +210,77 @@ as $$ select * from private.check_audit_log() $$;
 comment on function public.check_audit_log() is 'What is wrong with the audit log; nothing when it is whole. hash_mismatch: a row does not say what it said; chain_broken: it does not follow from the one before, or is not where the log ends; row_missing, tail_missing: from this id on. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive.';
 revoke execute on function public.check_audit_log() from public, anon;
 grant execute on function public.check_audit_log() to authenticated, service_role;
+
+-- By number: newest first, and a page goes on below the last row of the one before.
+create or replace function private.list_audit_log(p_cursor bigint, p_limit integer)
+returns setof public.audit_log
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_admin();
+  if p_limit is null or p_limit not between 1 and 200 then
+    perform private.refuse('invalid_argument', 'p_limit is 1 to 200.');
+  end if;
+  return query
+    select l.* from public.audit_log l
+    where p_cursor is null or l.id < p_cursor
+    order by l.id desc
+    limit p_limit;
+end
+$$;
+
+revoke execute on function private.list_audit_log(bigint, integer) from public, anon;
+grant execute on function private.list_audit_log(bigint, integer) to authenticated, service_role;
+
+create or replace function public.list_audit_log(p_cursor bigint default null, p_limit integer default 50)
+returns setof public.audit_log
+language sql
+stable
+security invoker
+set search_path = ''
+as $$ select * from private.list_audit_log(p_cursor, p_limit) $$;
+
+comment on function public.list_audit_log(bigint, integer) is 'The audit log, newest first; p_cursor: the id of the last row of the page before. At most 200. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument.';
+revoke execute on function public.list_audit_log(bigint, integer) from public, anon;
+grant execute on function public.list_audit_log(bigint, integer) to authenticated, service_role;
+
+-- Committed before the first row goes out: what is broken off half-way was read, too.
+create or replace function private.begin_export(p_what text, p_format text, p_from timestamptz, p_to timestamptz)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_admin();
+  if p_what is null or p_what !~ '^[a-z_]{1,64}$' or p_format is null or p_format not in ('csv', 'json') then
+    perform private.refuse('invalid_argument', 'p_what is the name of what is exported, p_format is csv or json.');
+  elsif p_from >= p_to then
+    perform private.refuse('invalid_argument', 'p_from comes before p_to.');
+  end if;
+  perform private.audit('data.exported', null, jsonb_build_object(
+    'what', p_what, 'format', p_format,
+    'from_epoch', extract(epoch from nullif(nullif(p_from, 'infinity'), '-infinity')),
+    'to_epoch', extract(epoch from nullif(nullif(p_to, 'infinity'), '-infinity'))
+  ));
+end
+$$;
+
+revoke execute on function private.begin_export(text, text, timestamptz, timestamptz) from public, anon;
+grant execute on function private.begin_export(text, text, timestamptz, timestamptz) to authenticated, service_role;
+
+create or replace function public.begin_export(p_what text, p_format text, p_from timestamptz default null, p_to timestamptz default null)
+returns void
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$ select private.begin_export(p_what, p_format, p_from, p_to) $$;
+
+comment on function public.begin_export(text, text, timestamptz, timestamptz) is 'Notes in the audit log that the caller is about to export a table or view, of a span of time or all of it. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument.';
+revoke execute on function public.begin_export(text, text, timestamptz, timestamptz) from public, anon;
+grant execute on function public.begin_export(text, text, timestamptz, timestamptz) to authenticated, service_role;

@@ -197,6 +197,10 @@ begin
     v_from_state := old.chat_state;
     v_from_operator_id := old.assigned_operator_id;
     v_from_waiting_since := old.waiting_since;
+    -- Only such chats are ever put aside.
+    if old.chat_state in ('assigned', 'waiting_real_user_reply') and new.chat_state <> 'waiting_real_user_reply' then
+      perform private.end_snoozes(new.id);
+    end if;
     -- As _100_derive_update has counted: a message in the same update counts for both.
     v_is_for_customer := new.customer_event_seq - old.customer_event_seq = new.event_seq - old.event_seq;
   end if;

@@ -7,9 +7,11 @@
 --
 -- For both: message.created, .edited, .deleted, .read; chat.assigned, .released, .completed, .reopened;
 -- chat.updated where a customer sees the difference. For the staff alone: chat.transferred, .reassigned,
--- and the other chat.updated. Without a number, for relays alone: chat.created, chat.deleted,
+-- note.created, .edited, .deleted, chat.rated and the other chat.updated. Without a number, for relays alone:
+-- chat.created, chat.deleted, mention.changed (an operator is mentioned, no longer, or has read it),
 -- person.deleted (an operator or a customer), operator.changed (status, name, what he may do; deleted),
--- connection.changed (an operator has come or left).
+-- connection.changed (an operator has come or left), ticket.changed, list.changed (a chat looks different in
+-- somebody's lists, or in everybody's, without an event of its own).
 
 -- Which event a change of state or holder is; null: none of its own (a customer's message that enters
 -- the queue says it itself).
@@ -46,7 +48,7 @@ revoke execute on function private.chat_event(text, text, uuid, uuid, text) from
 -- are not written by hand.
 create or replace function private.add_event(
   p_chat_id uuid, p_event text, p_is_for_customer boolean, p_message_seq bigint default null,
-  p_person_id uuid default null, p_at timestamptz default clock_timestamp()
+  p_person_id uuid default null, p_at timestamptz default clock_timestamp(), p_note_id uuid default null
 )
 returns void
 language plpgsql
@@ -63,17 +65,17 @@ begin
   where c.id = p_chat_id
   returning c.event_seq, c.customer_event_seq into v_event_seq, v_customer_event_seq;
   if found then
-    insert into private.events (chat_id, event_seq, customer_event_seq, event, at, message_seq, person_id)
+    insert into private.events (chat_id, event_seq, customer_event_seq, event, at, message_seq, person_id, note_id)
     values (
       p_chat_id, v_event_seq, case when p_is_for_customer then v_customer_event_seq end, p_event, p_at,
-      p_message_seq, p_person_id
+      p_message_seq, p_person_id, p_note_id
     );
   end if;
 end
 $$;
 
-comment on function private.add_event(uuid, text, boolean, bigint, uuid, timestamptz) is 'Numbers and writes an event of a chat.';
-revoke execute on function private.add_event(uuid, text, boolean, bigint, uuid, timestamptz) from public, anon, authenticated, service_role;
+comment on function private.add_event(uuid, text, boolean, bigint, uuid, timestamptz, uuid) is 'Numbers and writes an event of a chat.';
+revoke execute on function private.add_event(uuid, text, boolean, bigint, uuid, timestamptz, uuid) from public, anon, authenticated, service_role;
 
 create or replace function private.tg_messages__note_revision()
 returns trigger
@@ -208,6 +210,10 @@ begin
           'reader_type', case when e.person_id = (c.chat).real_user_id then 'real' else 'operator' end,
           'reader_id', case when t.is_staff or e.person_id = (c.chat).real_user_id then e.person_id end,
           'seq', e.message_seq
+        )
+        when e.note_id is not null then (select private.note_row(n) from public.chat_notes n where n.id = e.note_id)
+        when e.event = 'chat.rated' then (
+          select jsonb_build_object('score', r.score, 'comment', r.comment) from public.chat_ratings r where r.chat_id = e.chat_id
         )
         when t.is_staff then private.event_detail(e)
         when e.event in ('chat.assigned', 'chat.transferred', 'chat.reassigned') then private.event_face(e, (c.chat).fictional_user_id)

@@ -263,6 +263,7 @@ begin
   update public.operator_activity a
   set last_activity_at = private.now()
   where a.chat_id = p_chat_id and a.operator_id = v_operator_id;
+  perform private.note_list(p_chat_id, v_operator_id);  -- it is idle later
 end
 $$;
 

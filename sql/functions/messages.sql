@@ -152,6 +152,9 @@ begin
   select c.* into v_chat from public.chats c where c.id = p_message.chat_id;
   perform private.note_message(p_message, v_chat);
   if v_chat.chat_state in ('waiting_assignment', 'assigned') then
+    if v_chat.chat_state = 'assigned' and v_chat.owed_since is null then
+      perform private.end_snoozes(v_chat.id);  -- elsewhere the change of state does it
+    end if;
     update public.chats c
     set last_seq = p_message.seq,
         last_message_at = p_message.created_at,
@@ -205,6 +208,7 @@ begin
   if v_chat.handling = 'session' then
     perform private.note_session_reply(p_message);
   end if;
+  delete from public.chat_drafts d where d.chat_id = v_chat.id and d.operator_id = p_message.sender_id;
 
   perform private.set_cause('replied');
   update public.chats c
@@ -585,8 +589,10 @@ $$;
 comment on function private.check_new_chat(uuid, jsonb) is 'Refuses fictional_user_not_found, invalid_argument, too_large.';
 revoke execute on function private.check_new_chat(uuid, jsonb) from public, anon, authenticated, service_role;
 
-create or replace function private.start_chat(p_content text, p_client_message_id uuid, p_fictional_user_id uuid, p_context jsonb)
-returns public.chats
+-- The caller as a customer, whose row is made when he first does something, and is locked: two first steps at
+-- once queue up here.
+create or replace function private.become_customer()
+returns uuid
 language plpgsql
 volatile
 security definer
@@ -594,8 +600,6 @@ set search_path = ''
 as $$
 declare
   v_caller_id uuid := private.require_person();
-  v_message public.messages;
-  v_chat public.chats;
 begin
   if exists (select from public.operators o where o.id = v_caller_id) then
     perform private.refuse('not_allowed', 'Operators answer chats; customers start them.');
@@ -603,7 +607,6 @@ begin
   insert into public.real_users (id, is_anonymous)
   values (v_caller_id, coalesce((auth.jwt() ->> 'is_anonymous')::boolean, false))
   on conflict (id) do nothing;
-  -- Two starts under one client_message_id queue up here, so that the second finds the first's message.
   perform from public.real_users u where u.id = v_caller_id for no key update;
   if not found then
     -- Somebody erased him, or deleted the row, at this moment.
@@ -612,14 +615,38 @@ begin
     end if;
     perform private.refuse('conflict');
   end if;
+  return v_caller_id;
+end
+$$;
 
+comment on function private.become_customer() is 'The id of the calling customer, his row made and locked. Refuses not_signed_in, not_allowed (operators), conflict.';
+revoke execute on function private.become_customer() from public, anon, authenticated, service_role;
+
+-- A new chat is handled, and a persona answers it, as the widget is set up, unless the caller names another one.
+create or replace function private.start_chat(p_content text, p_client_message_id uuid, p_fictional_user_id uuid, p_context jsonb)
+returns public.chats
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_caller_id uuid := private.become_customer();
+  v_message public.messages;
+  v_chat public.chats;
+begin
+  -- Behind the lock on his row: of two starts under one client_message_id the second finds the first's message.
   v_message := private.find_sent(v_caller_id, p_client_message_id, null, p_content);
   if v_message.id is null then
     perform private.check_content(p_content);
     perform private.check_new_chat(p_fictional_user_id, p_context);
     perform private.set_cause('created');
     insert into public.chats (real_user_id, fictional_user_id, handling, context, ip_address)
-    values (v_caller_id, p_fictional_user_id, private.setting('default_handling'), p_context, private.client_address())
+    select
+      v_caller_id,
+      coalesce(p_fictional_user_id, (select f.id from public.fictional_users f where f.id = w.fictional_user_id and f.is_active)),
+      w.handling, p_context, private.client_address()
+    from public.widget_settings w
     returning * into v_chat;
     perform private.set_cause('');
     v_message := private.send_message(v_chat.id, 'real', v_caller_id, p_content, p_client_message_id);
@@ -641,7 +668,7 @@ security invoker
 set search_path = ''
 as $$ select private.start_chat(p_content, p_client_message_id, p_fictional_user_id, p_context) $$;
 
-comment on function public.start_chat(text, uuid, uuid, jsonb) is 'The customer starts a chat with his first message; p_context: an object of at most 16 kB. Returns the chat; the same client_message_id again returns the first. Refuses: not_signed_in, not_allowed, content_empty, content_too_long, fictional_user_not_found, invalid_argument, too_large, client_message_id_reused, conflict.';
+comment on function public.start_chat(text, uuid, uuid, jsonb) is 'The customer starts a chat with his first message; p_fictional_user_id: null for the persona of the widget, if it has one; p_context: an object of at most 16 kB. Returns the chat; the same client_message_id again returns the first. Refuses: not_signed_in, not_allowed, content_empty, content_too_long, fictional_user_not_found, invalid_argument, too_large, client_message_id_reused, conflict.';
 revoke execute on function public.start_chat(text, uuid, uuid, jsonb) from public, anon;
 grant execute on function public.start_chat(text, uuid, uuid, jsonb) to authenticated, service_role;
 

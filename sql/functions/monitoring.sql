@@ -242,6 +242,26 @@ comment on function public.check_invariants() is 'A row for each thing that cont
 revoke execute on function public.check_invariants() from public, anon;
 grant execute on function public.check_invariants() to authenticated, service_role;
 
+-- What can be told by looking at those chats alone that somebody waits in, or holds.
+create or replace function private.overdue_chats(p_before timestamptz)
+returns table (chat_id uuid, problem text)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select c.id, case c.chat_state when 'assigned' then 'assigned_too_long' else 'waiting_too_long' end
+  from public.chats c
+  where c.chat_state in ('waiting_assignment', 'assigned') and coalesce(c.waiting_since, c.assignment_time) <= p_before
+  union all
+  select c.id, 'holder_inactive'
+  from public.chats c join public.operators o on o.id = c.assigned_operator_id
+  where c.chat_state = 'assigned' and not o.is_active
+$$;
+
+comment on function private.overdue_chats(timestamptz) is 'Chats that have waited or been held since then or longer, and those whose holder is deactivated.';
+revoke execute on function private.overdue_chats(timestamptz) from public, anon, authenticated, service_role;
+
 create or replace function private.detect_stuck_chats(p_hours numeric)
 returns table (
   chat_id uuid, chat_state text, since timestamptz, hours_in_state numeric,
@@ -269,13 +289,8 @@ begin
       where c.chat_state in ('waiting_assignment', 'assigned')
         and (v_kind <> 'operator' or c.assigned_operator_id = (select auth.uid()))
     ), found as (
-      select a.id, case a.chat_state when 'assigned' then 'assigned_too_long' else 'waiting_too_long' end as what
-      from active a
-      where a.began <= v_now - make_interval(secs => p_hours::double precision * 3600)
-      union all
-      select a.id, 'holder_inactive'
-      from active a join public.operators o on o.id = a.assigned_operator_id
-      where not o.is_active
+      select o.chat_id as id, o.problem as what
+      from private.overdue_chats(v_now - make_interval(secs => p_hours::double precision * 3600)) o
       union all
       select distinct a.id, 'invariant_broken'
       from active a join private.broken_holds() b on b.chat_id = a.id

@@ -201,37 +201,155 @@ comment on function public.register_operator(uuid, text, text, text) is 'Makes a
 revoke execute on function public.register_operator(uuid, text, text, text) from public, anon;
 grant execute on function public.register_operator(uuid, text, text, text) to authenticated, service_role;
 
-create or replace function private.get_operator_inbox()
-returns jsonb
+-- What an operator may be made of; the columns' own constraints stand behind it.
+create or replace function private.operator_problem(p_name text, p_value jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_text text := case when jsonb_typeof(p_value) = 'string' then p_value #>> '{}' end;
+begin
+  return case p_name
+    when 'name' then
+      case when v_text is null or btrim(v_text) = '' or char_length(v_text) > 200 or v_text ~ '[[:cntrl:]]'
+        then 'has 1 to 200 characters' end
+    when 'email' then
+      case when private.is_email(v_text) is not true then 'is an address such as ana@example.com' end
+    when 'role' then
+      case when v_text is null or v_text not in ('operator', 'admin') then 'is operator or admin' end
+    when 'capacity' then
+      case when case when jsonb_typeof(p_value) = 'number' and (p_value #>> '{}') ~ '^[0-9]{1,4}$'
+        then (p_value #>> '{}')::integer <= 1000 end is not true
+        then 'is a whole number from 0 to 1000' end
+    when 'is_active' then case when jsonb_typeof(p_value) <> 'boolean' then 'is true or false' end
+    when 'auto_assign' then case when jsonb_typeof(p_value) <> 'boolean' then 'is true or false' end
+    else 'cannot be changed here'
+  end;
+end
+$$;
+
+comment on function private.operator_problem(text, jsonb) is 'What is wrong with the value of an operator''s column; null: nothing.';
+revoke execute on function private.operator_problem(text, jsonb) from public, anon, authenticated, service_role;
+
+create or replace function private.check_operator(p_values jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_field record;
+begin
+  for v_field in
+    select e.key as name, private.operator_problem(e.key, e.value) as problem from jsonb_each(p_values) e order by e.key
+  loop
+    if v_field.problem is not null then
+      perform private.refuse('invalid_argument', format('%s: %s.', left(v_field.name, 100), v_field.problem));
+    end if;
+  end loop;
+end
+$$;
+
+comment on function private.check_operator(jsonb) is 'Refuses invalid_argument with the first field that is wrong.';
+revoke execute on function private.check_operator(jsonb) from public, anon, authenticated, service_role;
+
+-- Where somebody may cease to be an admin all active ones are locked, in the order of their ids: of two who demote
+-- each other at once the second finds himself the last one.
+create or replace function private.update_operator(p_operator_id uuid, p_changes jsonb)
+returns public.operators
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_operator public.operators;
+begin
+  perform private.require_admin();
+  if jsonb_typeof(p_changes) is distinct from 'object' then
+    perform private.refuse('invalid_argument', 'p_changes is an object of columns.');
+  end if;
+  perform private.check_operator(p_changes);
+  perform from public.operators o
+  where o.id = p_operator_id or p_changes ?| array['role', 'is_active'] and o.is_active and o.role = 'admin'
+  order by o.id
+  for no key update;
+  select o.* into v_operator from public.operators o where o.id = p_operator_id;
+  if v_operator.id is null then
+    perform private.refuse('operator_not_found');
+  elsif v_operator.is_active and v_operator.role = 'admin'
+    and (p_changes ->> 'role' = 'operator' or p_changes ->> 'is_active' = 'false')
+    and not exists (select from public.operators o where o.is_active and o.role = 'admin' and o.id <> p_operator_id)
+  then
+    perform private.refuse('last_admin');
+  elsif exists (select from public.operators o where lower(o.email) = lower(btrim(p_changes ->> 'email')) and o.id <> p_operator_id) then
+    perform private.refuse('operator_exists');
+  end if;
+  v_operator := jsonb_populate_record(v_operator, p_changes);
+  update public.operators o
+  set name = btrim(v_operator.name),
+      email = lower(btrim(v_operator.email)),
+      role = v_operator.role,
+      capacity = v_operator.capacity,
+      is_active = v_operator.is_active,
+      auto_assign = v_operator.auto_assign,
+      -- One who is deactivated has left; who comes back says himself that he is there.
+      status = case when v_operator.is_active then o.status else 'offline' end
+  where o.id = p_operator_id
+  returning o.* into v_operator;
+  return v_operator;
+end
+$$;
+
+revoke execute on function private.update_operator(uuid, jsonb) from public, anon;
+grant execute on function private.update_operator(uuid, jsonb) to authenticated, service_role;
+
+create or replace function public.update_operator(p_operator_id uuid, p_changes jsonb)
+returns public.operators
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$ select private.update_operator(p_operator_id, p_changes) $$;
+
+comment on function public.update_operator(uuid, jsonb) is 'Changes name, email, role, capacity, is_active or auto_assign of an operator, all that p_changes names or nothing; the address that he signs in with stays. Deactivated, he is offline and his chats go back. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, operator_not_found, invalid_argument (the hint names the field), last_admin, operator_exists, operator_at_capacity (less than he holds).';
+revoke execute on function public.update_operator(uuid, jsonb) from public, anon;
+grant execute on function public.update_operator(uuid, jsonb) to authenticated, service_role;
+
+create or replace function private.list_operators()
+returns setof jsonb
 language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-declare
-  v_id uuid := private.require_operator();
 begin
-  return jsonb_build_object(
-    'operator', (select to_jsonb(o) || jsonb_build_object('held', l.held) from public.operators o join private.operator_load l on l.operator_id = o.id where o.id = v_id),
-    'chats', (select coalesce(jsonb_agg(to_jsonb(c) order by c.assignment_time), '[]') from public.chats c where c.chat_state = 'assigned' and c.assigned_operator_id = v_id),
-    'next', (select to_jsonb(e) from private.explain_assignment(v_id) e where e.rank = 1),
-    'queue', (select to_jsonb(q) from private.get_assignment_queue_status() q),
-    'numbers', (select to_jsonb(s) from public.operator_stats s where s.operator_id = v_id and s.date = private.local_date(private.now()))
-  );
+  perform private.require_admin();
+  return query
+    select to_jsonb(o) || jsonb_build_object(
+      'held', l.held,
+      'is_connected', private.is_connected(o.id),
+      'last_seen_at', (select max(k.seen_at) from private.connections k where k.person_id = o.id)
+    )
+    from public.operators o
+    join private.operator_load l on l.operator_id = o.id
+    order by o.is_active desc, o.name, o.id;
 end
 $$;
 
-revoke execute on function private.get_operator_inbox() from public, anon;
-grant execute on function private.get_operator_inbox() to authenticated, service_role;
+revoke execute on function private.list_operators() from public, anon;
+grant execute on function private.list_operators() to authenticated, service_role;
 
-create or replace function public.get_operator_inbox()
-returns jsonb
+create or replace function public.list_operators()
+returns setof jsonb
 language sql
 stable
 security invoker
 set search_path = ''
-as $$ select private.get_operator_inbox() $$;
+as $$ select * from private.list_operators() $$;
 
-comment on function public.get_operator_inbox() is 'What an operator needs at a glance: {"operator", "chats" in hand, "next" (of explain_assignment, or null), "queue" (get_assignment_queue_status), "numbers" of today, or null}. Refuses: not_signed_in, not_allowed, operator_inactive.';
-revoke execute on function public.get_operator_inbox() from public, anon;
-grant execute on function public.get_operator_inbox() to authenticated, service_role;
+comment on function public.list_operators() is 'All operators, the active ones first, each with "held" (chats in hand), "is_connected" and "last_seen_at" (null: not within a day). Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive.';
+revoke execute on function public.list_operators() from public, anon;
+grant execute on function public.list_operators() to authenticated, service_role;

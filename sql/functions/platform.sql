@@ -12,8 +12,10 @@ immutable
 set search_path = ''
 as $$
   select array[
-    'audit_log', 'chat_assignments', 'chat_history', 'chats', 'fictional_users', 'message_revisions', 'messages',
-    'operator_activity', 'operator_stats', 'operators', 'read_marks', 'real_users', 'settings'
+    'agent_preferences', 'audit_log', 'chat_assignments', 'chat_drafts', 'chat_history', 'chat_mentions',
+    'chat_notes', 'chat_ratings', 'chat_snoozes', 'chats', 'fictional_users', 'message_revisions', 'messages',
+    'operator_activity', 'operator_stats', 'operators', 'quick_responses', 'read_marks', 'real_users',
+    'settings', 'ticket_links', 'ticket_messages', 'tickets', 'widget_settings'
   ]
 $$;
 
@@ -65,6 +67,7 @@ as $$
     ('assignment-sweep', interval '1 second', 'private.run_assignment_sweep()'),
     ('gone-detection', interval '5 seconds', 'private.run_gone_detection()'),
     ('idle-detection', interval '15 seconds', 'private.run_idle_detection()'),
+    ('snooze-end', interval '5 seconds', 'private.run_snooze_end()'),
     ('customer-idle', interval '1 minute', 'private.run_customer_idle()'),
     ('clean-up', interval '1 hour', 'private.run_clean_up()'),
     ('retention', interval '1 hour', 'private.run_retention()')

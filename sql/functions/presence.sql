@@ -22,9 +22,9 @@ $$;
 comment on function private.is_connected(uuid) is 'Whether the person has a live connection.';
 revoke execute on function private.is_connected(uuid) from public, anon, authenticated, service_role;
 
--- Tells the relays, of operators only: nobody is shown whether a customer is there. One who closes is
--- told of though he may be connected elsewhere: of two processes that he leaves at once, neither sees
--- the other.
+-- Tells the relays: of operators, and of the chats of customers, whose rows in the staff's lists say whether
+-- he is there. One who closes is told of though he may be connected elsewhere: of two processes that he
+-- leaves at once, neither sees the other.
 create or replace function private.note_connections(p_person_ids uuid[])
 returns void
 language plpgsql
@@ -35,10 +35,11 @@ as $$
 begin
   insert into private.events (event, person_id)
   select 'connection.changed', o.id from public.operators o where o.id = any (p_person_ids);
+  perform private.note_chats_of(p_person_ids);
 end
 $$;
 
-comment on function private.note_connections(uuid[]) is 'Signals that these operators have come or left.';
+comment on function private.note_connections(uuid[]) is 'Signals that these people have come or left.';
 revoke execute on function private.note_connections(uuid[]) from public, anon, authenticated, service_role;
 
 -- Also brings back what was taken for lost while the process was merely slow. Not worth a flush of the disk, here
@@ -259,6 +260,9 @@ begin
     update public.operator_activity a
     set last_activity_at = private.now()
     where a.chat_id = p_chat_id and a.operator_id = v_operator_id and a.last_activity_at <= private.now() - interval '10 seconds';
+    if found then
+      perform private.note_list(p_chat_id, v_operator_id);  -- it is idle later
+    end if;
   end if;
   perform pg_notify('baton', jsonb_build_object(
     'type', 'typing',

@@ -163,6 +163,7 @@ as $$
       'ip_address', p_chat.ip_address,
       'fictional_user_name', (select f.name from public.fictional_users f where f.id = p_chat.fictional_user_id),
       'messages', private.export_messages(p_chat),
+      'rating', (select to_jsonb(r) - 'chat_id' from public.chat_ratings r where r.chat_id = p_chat.id),
       'read', (
         select jsonb_build_object(
           'customer', max(r.seq) filter (where r.reader_id = p_chat.real_user_id),
@@ -196,6 +197,54 @@ $$;
 
 comment on function private.export_chats(uuid) is 'The chats of a customer.';
 revoke execute on function private.export_chats(uuid) from public, anon, authenticated, service_role;
+
+-- What he noted about chats belongs to them, as what he wrote there does.
+create or replace function private.export_operator(p_user_id uuid)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select to_jsonb(o) - 'id' || jsonb_build_object(
+    'preferences', (select to_jsonb(a) - 'operator_id' from public.agent_preferences a where a.operator_id = o.id),
+    'quick_responses', (
+      select coalesce(jsonb_agg(to_jsonb(q) - array['id', 'owner_id'] order by q.shortcut), '[]')
+      from public.quick_responses q
+      where q.owner_id = o.id
+    )
+  ) || private.export_workspace(o.id)
+  from public.operators o
+  where o.id = p_user_id
+$$;
+
+comment on function private.export_operator(uuid) is 'An operator''s row, how he has his screen, the answers that he keeps ready for himself, what he has begun to write and put aside; null for others.';
+revoke execute on function private.export_operator(uuid) from public, anon, authenticated, service_role;
+
+create or replace function private.export_tickets(p_user_id uuid)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(
+    to_jsonb(t) - array['real_user_id', 'client_message_id', 'last_seq'] || jsonb_build_object('messages', (
+      select coalesce(jsonb_agg(
+        to_jsonb(m) - array['ticket_id', 'sender_id'] || jsonb_build_object('sender_id', case when m.sender_type = 'real' then m.sender_id end)
+        order by m.seq
+      ), '[]')
+      from public.ticket_messages m
+      where m.ticket_id = t.id
+    ))
+    order by t.created_at, t.id
+  ), '[]')
+  from public.tickets t
+  where t.real_user_id = p_user_id
+$$;
+
+comment on function private.export_tickets(uuid) is 'The tickets of a customer with their messages.';
+revoke execute on function private.export_tickets(uuid) from public, anon, authenticated, service_role;
 
 create or replace function private.export_presence(p_user_id uuid)
 returns jsonb
@@ -240,6 +289,30 @@ $$;
 comment on function private.export_files(uuid) is 'The files that a person has brought, where they are and what he said of them; their bytes are read there.';
 revoke execute on function private.export_files(uuid) from public, anon, authenticated, service_role;
 
+create or replace function private.export_workspace(p_user_id uuid)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'drafts', (
+      select coalesce(jsonb_agg(to_jsonb(d) - 'operator_id' order by d.updated_at, d.chat_id), '[]')
+      from public.chat_drafts d
+      where d.operator_id = p_user_id
+    ),
+    'snoozes', (
+      select coalesce(jsonb_agg(to_jsonb(z) - 'operator_id' order by z.until, z.chat_id), '[]')
+      from public.chat_snoozes z
+      where z.operator_id = p_user_id
+    )
+  )
+$$;
+
+comment on function private.export_workspace(uuid) is 'What an operator has begun to write and put aside.';
+revoke execute on function private.export_workspace(uuid) from public, anon, authenticated, service_role;
+
 create or replace function private.export_user_data(p_user_id uuid)
 returns jsonb
 language plpgsql
@@ -264,8 +337,14 @@ begin
     'exported_at', private.now(),
     'account', private.export_account(v_id),
     'customer', (select to_jsonb(u) - 'id' from public.real_users u where u.id = v_id),
-    'operator', (select to_jsonb(o) - 'id' from public.operators o where o.id = v_id),
+    'operator', private.export_operator(v_id),
+    'invitation', (
+      select private.invitation_row(i) - array['id', 'invited_by', 'invited_by_name']
+      from private.operator_invitations i
+      where i.id = v_id
+    ),
     'chats', v_chats,
+    'tickets', private.export_tickets(v_id),
     'files', private.export_files(v_id),
     'host_user', (select h.subject from private.host_users h where h.user_id = v_id),
     'presence', private.export_presence(v_id)
@@ -284,7 +363,7 @@ security invoker
 set search_path = ''
 as $$ select private.export_user_data(p_user_id) $$;
 
-comment on function public.export_user_data(uuid) is 'Everything that is kept about a person, as he may see it: {"user_id", "exported_at", "account", "customer", "operator", "chats" with their messages, "files", "host_user", "presence"}; docs/privacy.md has it field by field. Oneself (null); admins and the service: anybody. Refuses: not_signed_in (also of one who was erased), operator_inactive, not_allowed, user_not_found.';
+comment on function public.export_user_data(uuid) is 'Everything that is kept about a person, as he may see it: {"user_id", "exported_at", "account", "customer", "operator", "invitation", "chats" and "tickets" with their messages, "files", "host_user", "presence"}; docs/privacy.md has it field by field. Oneself (null); admins and the service: anybody. Refuses: not_signed_in (also of one who was erased), operator_inactive, not_allowed, user_not_found.';
 revoke execute on function public.export_user_data(uuid) from public, anon;
 grant execute on function public.export_user_data(uuid) to authenticated, service_role;
 
@@ -294,7 +373,7 @@ grant execute on function public.export_user_data(uuid) to authenticated, servic
 -- start of a chat waits for the row, all else for its chat. The row is not locked against foreign keys yet:
 -- who updates a chat twice in a transaction is asked for it again, with the chat already in hand; and a chat
 -- that plain SQL puts in meanwhile goes with the row. With a chat go its messages, what they said
--- before, read marks, holds, activity, history and events; its operator's hand is free.
+-- before, notes, read marks, holds, activity, history and events; its operator's hand is free.
 create or replace function private.forget_person(p_user_id uuid)
 returns jsonb
 language plpgsql
@@ -305,6 +384,7 @@ as $$
 declare
   v_chat_ids uuid[];
   v_messages bigint;
+  v_tickets bigint;
   v_files bigint;
   v_sessions bigint;
   v_accounts bigint;
@@ -317,6 +397,9 @@ begin
   join storage.objects o on o.bucket_id = 'attachments'
     and o.name collate "C" > c.id || '/' and o.name collate "C" < c.id || '0';
   delete from public.chats c where c.id = any (v_chat_ids);  -- has the files removed
+  delete from public.tickets t
+  where t.id = any (array(select o.id from public.tickets o where o.real_user_id = p_user_id order by o.id for update));
+  get diagnostics v_tickets = row_count;
   delete from public.real_users u where u.id = p_user_id;    -- and who he is to the host page
   delete from private.connections k where k.person_id = p_user_id;
   delete from private.rate_buckets b where b.user_id = p_user_id;
@@ -326,7 +409,7 @@ begin
   delete from auth.users u where u.id = p_user_id;
   get diagnostics v_accounts = row_count;
   return jsonb_build_object(
-    'chats', cardinality(v_chat_ids), 'messages', v_messages, 'files', v_files, 'sessions', v_sessions, 'accounts', v_accounts
+    'chats', cardinality(v_chat_ids), 'messages', v_messages, 'tickets', v_tickets, 'files', v_files, 'sessions', v_sessions, 'accounts', v_accounts
   );
 end
 $$;
@@ -345,10 +428,17 @@ as $$
 declare
   v_count bigint;
 begin
+  delete from private.operator_invitations i
+  where i.id = p_user_id or i.email = (select lower(o.email) from public.operators o where o.id = p_user_id);
   update public.operators o
   set name = 'Former operator', email = null, status_reason = null
   where o.id = p_user_id and (o.name, o.email, o.status_reason) is distinct from ('Former operator', null, null);
   get diagnostics v_count = row_count;
+  delete from public.agent_preferences a where a.operator_id = p_user_id;
+  delete from public.quick_responses q where q.owner_id = p_user_id;
+  delete from public.chat_mentions m where m.operator_id = p_user_id;
+  delete from public.chat_drafts d where d.operator_id = p_user_id;
+  delete from public.chat_snoozes z where z.operator_id = p_user_id;
   insert into private.file_removals (bucket_id, name)
   select o.bucket_id, o.name
   from storage.objects o
@@ -359,7 +449,7 @@ begin
 end
 $$;
 
-comment on function private.forget_operator(uuid) is 'Takes name, address and face from a deactivated operator; returns 1 if there was any.';
+comment on function private.forget_operator(uuid) is 'Takes name, address, face, invitation and what was his alone from a deactivated operator; returns 1 if there was any.';
 revoke execute on function private.forget_operator(uuid) from public, anon, authenticated, service_role;
 
 create or replace function private.erase_user_data(p_user_id uuid)
@@ -405,7 +495,7 @@ security invoker
 set search_path = ''
 as $$ select private.erase_user_data(p_user_id) $$;
 
-comment on function public.erase_user_data(uuid) is 'Erases a person for good: his chats with all that belongs to them, his sessions and his account; of an operator who is deactivated the account and the name. Returns how much it was: {"chats", "messages", "files", "sessions", "accounts", "operators"}; twice is harmless. Oneself (null); admins and the service: anybody. Refuses: not_signed_in, operator_inactive, not_allowed, user_not_found, operator_active.';
+comment on function public.erase_user_data(uuid) is 'Erases a person for good: his chats with all that belongs to them, his tickets, his sessions and his account; of an operator who is deactivated the account and the name. Returns how much it was: {"chats", "messages", "tickets", "files", "sessions", "accounts", "operators"}; twice is harmless. Oneself (null); admins and the service: anybody. Refuses: not_signed_in, operator_inactive, not_allowed, user_not_found, operator_active.';
 revoke execute on function public.erase_user_data(uuid) from public, anon;
 grant execute on function public.erase_user_data(uuid) to authenticated, service_role;
 
@@ -453,6 +543,32 @@ $$;
 comment on function private.erase_old_chats(timestamptz, integer) is 'Erases chats that were completed, and last written in, before then; returns how many.';
 revoke execute on function private.erase_old_chats(timestamptz, integer) from public, anon, authenticated, service_role;
 
+create or replace function private.erase_old_tickets(p_before timestamptz, p_limit integer)
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  delete from public.tickets t
+  where t.id = any (array(
+    select o.id from public.tickets o
+    where o.status in ('resolved', 'closed') and o.created_at < p_before and o.updated_at < p_before
+    order by o.created_at, o.id
+    limit p_limit
+    for update skip locked
+  ));
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+comment on function private.erase_old_tickets(timestamptz, integer) is 'Erases tickets that were resolved or closed, and last changed, before then; returns how many.';
+revoke execute on function private.erase_old_tickets(timestamptz, integer) from public, anon, authenticated, service_role;
+
 -- Only where the login is Baton's own: a Supabase project may have other visitors than ours. A session that
 -- is used while this looks has another updated_at when it is its turn, and so has the account of one
 -- that signs in.
@@ -475,6 +591,7 @@ begin
     where u.is_anonymous and greatest(u.created_at, u.last_sign_in_at) < p_before
       and not exists (select from auth.sessions s where s.user_id = u.id and s.updated_at >= p_before)
       and not exists (select from public.chats c where c.real_user_id = u.id)
+      and not exists (select from public.tickets t where t.real_user_id = u.id)
       and not exists (select from public.operators o where o.id = u.id)
     limit p_limit
   );
@@ -487,7 +604,7 @@ begin
 end
 $$;
 
-comment on function private.erase_old_accounts(timestamptz, integer) is 'Erases the logins of anonymous visitors without a chat who were here before then only; returns how many.';
+comment on function private.erase_old_accounts(timestamptz, integer) is 'Erases the logins of anonymous visitors without a chat or ticket who were here before then only; returns how many.';
 revoke execute on function private.erase_old_accounts(timestamptz, integer) from public, anon, authenticated, service_role;
 
 create or replace function private.erase_old_visitors(p_before timestamptz, p_limit integer)
@@ -503,21 +620,26 @@ declare
 begin
   v_ids := array(
     select u.id from public.real_users u
-    where u.is_anonymous and u.name is null and u.email is null and u.created_at < p_before
+    where u.is_anonymous and u.created_at < p_before
+      -- A name that he has not given himself is somebody's who was brought here by other means.
+      and (u.introduced_at < p_before or u.name is null and u.email is null)
       and not exists (select from public.chats c where c.real_user_id = u.id)
+      and not exists (select from public.tickets t where t.real_user_id = u.id)
       and not exists (select from auth.users a where a.id = u.id)
     limit p_limit
     for update skip locked
   );
-  -- A chat may have been started between the look and the lock.
+  -- A chat or a ticket may have been made between the look and the lock.
   delete from public.real_users u
-  where u.id = any (v_ids) and not exists (select from public.chats c where c.real_user_id = u.id);
+  where u.id = any (v_ids)
+    and not exists (select from public.chats c where c.real_user_id = u.id)
+    and not exists (select from public.tickets t where t.real_user_id = u.id);
   get diagnostics v_count = row_count;
   return v_count;
 end
 $$;
 
-comment on function private.erase_old_visitors(timestamptz, integer) is 'Erases the rows of anonymous customers, made before then, who have neither a chat nor a login; returns how many.';
+comment on function private.erase_old_visitors(timestamptz, integer) is 'Erases the rows of anonymous customers, made before then, who have neither a chat nor a ticket nor a login; returns how many.';
 revoke execute on function private.erase_old_visitors(timestamptz, integer) from public, anon, authenticated, service_role;
 
 create or replace function private.erase_old_revisions(p_before timestamptz, p_limit integer)
@@ -557,6 +679,7 @@ declare
   v_visitors_before timestamptz := private.retention_limit('visitor_retention_days');
   v_erased jsonb := jsonb_build_object(
     'chats', private.erase_old_chats(private.retention_limit('chat_retention_days'), 1000),
+    'tickets', private.erase_old_tickets(private.retention_limit('ticket_retention_days'), 1000),
     'revisions', private.erase_old_revisions(private.retention_limit('revision_retention_days'), 10000),
     'accounts', private.erase_old_accounts(v_visitors_before, 1000),
     'visitors', private.erase_old_visitors(v_visitors_before, 1000)
@@ -570,6 +693,6 @@ begin
 end
 $$;
 
-comment on function private.run_retention() is 'Erases what is older than the settings chat_retention_days, visitor_retention_days and revision_retention_days say, at most 1,000 chats and visitors and 10,000 earlier texts at once; returns how much. A job of the service.';
+comment on function private.run_retention() is 'Erases what is older than the settings chat_retention_days, ticket_retention_days, visitor_retention_days and revision_retention_days say, at most 1,000 chats, tickets and visitors and 10,000 earlier texts at once; returns how much. A job of the service.';
 revoke execute on function private.run_retention() from public, anon, authenticated;
 grant execute on function private.run_retention() to service_role;

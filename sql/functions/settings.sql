@@ -67,7 +67,7 @@ begin
     v_is_valid := false;
   end;
   if v_is_valid is not true then
-    perform private.refuse('invalid_argument', format('%s is not a valid %s for the setting %s.', new.value, new.kind, new.name));
+    perform private.refuse('invalid_argument', format('%s: %s is not a valid %s.', new.name, new.value, new.kind));
   end if;
   return new;
 end
@@ -109,3 +109,70 @@ as $$ select private.set_setting(p_name, p_value) $$;
 comment on function public.set_setting(text, jsonb) is 'Changes a setting and returns it. Admins and the service. Refuses: not_signed_in, not_allowed, operator_inactive, setting_not_found, invalid_argument.';
 revoke execute on function public.set_setting(text, jsonb) from public, anon;
 grant execute on function public.set_setting(text, jsonb) to authenticated, service_role;
+
+create or replace function private.list_settings()
+returns setof public.settings
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_admin();
+  return query select s.* from public.settings s order by s.name;
+end
+$$;
+
+revoke execute on function private.list_settings() from public, anon;
+grant execute on function private.list_settings() to authenticated, service_role;
+
+create or replace function public.list_settings()
+returns setof public.settings
+language sql
+stable
+security invoker
+set search_path = ''
+as $$ select * from private.list_settings() $$;
+
+comment on function public.list_settings() is 'All settings, by name. Admins and the service. Refuses: not_signed_in, not_allowed, operator_inactive.';
+revoke execute on function public.list_settings() from public, anon;
+grant execute on function public.list_settings() to authenticated, service_role;
+
+create or replace function private.set_settings(p_changes jsonb)
+returns setof public.settings
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_change record;
+begin
+  perform private.require_admin();
+  if jsonb_typeof(p_changes) is distinct from 'object' then
+    perform private.refuse('invalid_argument', 'p_changes is an object of values by the names of settings.');
+  end if;
+  for v_change in select e.key as name, e.value from jsonb_each(p_changes) e order by e.key loop
+    update public.settings s set value = v_change.value where s.name = v_change.name;
+    if not found then
+      perform private.refuse('setting_not_found', format('%s: there is no such setting.', left(v_change.name, 100)));
+    end if;
+  end loop;
+  return query select s.* from public.settings s order by s.name;
+end
+$$;
+
+revoke execute on function private.set_settings(jsonb) from public, anon;
+grant execute on function private.set_settings(jsonb) to authenticated, service_role;
+
+create or replace function public.set_settings(p_changes jsonb)
+returns setof public.settings
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$ select * from private.set_settings(p_changes) $$;
+
+comment on function public.set_settings(jsonb) is 'Changes settings, all that p_changes names or none, and returns all of them. Admins and the service. Refuses: not_signed_in, not_allowed, operator_inactive, setting_not_found, invalid_argument (the hint names the setting).';
+revoke execute on function public.set_settings(jsonb) from public, anon;
+grant execute on function public.set_settings(jsonb) to authenticated, service_role;

@@ -128,8 +128,14 @@ begin
   delete from private.connections k using done d where k.person_id = d.person_id and k.process_id = d.process_id;
   get diagnostics v_count = row_count;
   v_total := v_total + v_count;
+  delete from public.chat_drafts d where d.updated_at < private.now() - interval '30 days';
+  get diagnostics v_count = row_count;
+  v_total := v_total + v_count;
   -- An hour longer than the tokens are good for: no clock is that wrong.
   delete from private.host_nonces n where n.expires_at < private.now() - interval '1 hour';
+  get diagnostics v_count = row_count;
+  v_total := v_total + v_count;
+  delete from private.operator_invitations i where i.expires_at < private.now() - interval '30 days';
   get diagnostics v_count = row_count;
   v_total := v_total + v_count;
   -- By then no access token lives that was given before: a Supabase project's live a week at most.
@@ -144,6 +150,6 @@ begin
 end
 $$;
 
-comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, events older than the setting event_retention, signals older than an hour, connections that ended a day ago, nonces of identity tokens that have ended, who was erased 8 days ago, and ended logins; returns how many rows. A job of the service.';
+comment on function private.run_clean_up() is 'Removes rate buckets that nobody has used for an hour, events older than the setting event_retention, signals older than an hour, connections that ended a day ago, drafts that nobody has touched for 30 days, nonces of identity tokens that have ended, invitations that ended 30 days ago, who was erased 8 days ago, and ended logins; returns how many rows. A job of the service.';
 revoke execute on function private.run_clean_up() from public, anon, authenticated;
 grant execute on function private.run_clean_up() to service_role;

@@ -1,0 +1,383 @@
+-- The admin's console: all that is going on at a glance, a list of all chats, and one deed for many of them.
+
+-- When a hold becomes idle by what is owed and what its operator last did; null where nothing is owed.
+create or replace function private.idle_at(p_chat public.chats, p_idle interval)
+returns timestamptz
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select greatest(a.last_activity_at, p_chat.owed_since) + p_idle
+  from public.operator_activity a
+  where a.chat_id = p_chat.id and p_chat.owed_since is not null
+$$;
+
+comment on function private.idle_at(public.chats, interval) is 'When the hold of this chat becomes idle unless its operator does something; null: it does not.';
+revoke execute on function private.idle_at(public.chats, interval) from public, anon, authenticated, service_role;
+
+-- The operators as lanes: who is there, how many hands, and what is in each.
+create or replace function private.console_operators()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(
+    jsonb_build_object(
+      'id', o.id, 'name', o.name, 'role', o.role, 'status', o.status, 'status_reason', o.status_reason,
+      'auto_assign', o.auto_assign, 'is_connected', private.is_connected(o.id),
+      'capacity', l.capacity, 'held', l.held, 'chats', coalesce(h.chats, '[]')
+    ) order by array_position(array['online', 'away', 'offline'], o.status), o.name, o.id
+  ), '[]')
+  from public.operators o
+  join private.operator_load l on l.operator_id = o.id
+  left join lateral (
+    select jsonb_agg(jsonb_build_object(
+      'id', c.id, 'customer_name', r.name, 'headline', c.headline, 'priority', c.priority,
+      'since', c.assignment_time, 'owed_since', c.owed_since,
+      'idle_at', private.idle_at(c, private.setting('idle_limit')::interval)
+    ) order by c.assignment_time, c.id) as chats
+    from public.chats c
+    join public.real_users r on r.id = c.real_user_id
+    where c.chat_state = 'assigned' and c.assigned_operator_id = o.id
+  ) h on true
+  where o.is_active
+$$;
+
+comment on function private.console_operators() is 'Every active operator with his status, his hands and the chats in them.';
+revoke execute on function private.console_operators() from public, anon, authenticated, service_role;
+
+create or replace function private.console_queue(p_limit integer)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'position', q.position, 'id', q.chat_id, 'customer_name', r.name, 'headline', c.headline,
+    'priority', q.priority, 'waiting_since', q.waiting_since, 'wait_seconds', q.wait_seconds,
+    'last_operator_id', q.last_operator_id, 'last_operator_name', o.name
+  ) order by q.position), '[]')
+  from (
+    -- The first of them by the index, then their places: the view numbers the whole queue.
+    select
+      row_number() over (order by w.priority desc, w.waiting_since, w.id) as position, w.id as chat_id, w.priority,
+      w.waiting_since, extract(epoch from (select private.now()) - w.waiting_since)::double precision as wait_seconds,
+      w.last_operator_id
+    from (
+      select x.id, x.priority, x.waiting_since, x.last_operator_id
+      from public.chats x
+      where x.chat_state = 'waiting_assignment'
+      order by x.priority desc, x.waiting_since, x.id
+      limit p_limit
+    ) w
+  ) q
+  join public.chats c on c.id = q.chat_id
+  join public.real_users r on r.id = c.real_user_id
+  left join public.operators o on o.id = q.last_operator_id
+$$;
+
+comment on function private.console_queue(integer) is 'The first chats of the queue, with the names that a person reads.';
+revoke execute on function private.console_queue(integer) from public, anon, authenticated, service_role;
+
+create or replace function private.get_console()
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_admin();
+  return jsonb_build_object(
+    'at', private.now(),
+    'numbers', (select to_jsonb(s) from private.get_assignment_queue_status() s),
+    'operators', private.console_operators(),
+    'queue', private.console_queue(50),
+    -- Those of detect_stuck_chats but for broken invariants, which take a look at every chat.
+    'stuck_count', (select count(distinct s.chat_id) from private.overdue_chats(private.now() - interval '1 hour') s)
+  );
+end
+$$;
+
+revoke execute on function private.get_console() from public, anon;
+grant execute on function private.get_console() to authenticated, service_role;
+
+create or replace function public.get_console()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$ select private.get_console() $$;
+
+comment on function public.get_console() is 'What the console shows at a glance: {"at", "numbers" (get_assignment_queue_status), "operators" with their hands and "chats", "queue" (its first 50), "stuck_count" (of detect_stuck_chats, without broken invariants)}. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive.';
+revoke execute on function public.get_console() from public, anon;
+grant execute on function public.get_console() to authenticated, service_role;
+
+-- What a filter of list_console_chats says.
+create or replace function private.read_console_filter(
+  p_filter jsonb,
+  out states text[], out operator_id uuid, out waits_since timestamptz, out words tsquery,
+  out priority integer, out created_from timestamptz, out created_to timestamptz, out sort text
+)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_unknown text;
+  v_given record;
+begin
+  if jsonb_typeof(p_filter) is distinct from 'object' then
+    perform private.refuse('invalid_argument', 'p_filter is an object.');
+  end if;
+  select k.name into v_unknown
+  from jsonb_object_keys(p_filter) k (name)
+  where k.name not in ('state', 'operator_id', 'min_wait_seconds', 'text', 'priority', 'from', 'to', 'sort')
+  limit 1;
+  if v_unknown is not null then
+    perform private.refuse('invalid_argument', format('%s: a filter has state, operator_id, min_wait_seconds, text, priority, from, to, sort.', v_unknown));
+  end if;
+  begin
+    select f.* into v_given
+    from jsonb_to_record(p_filter) as f (
+      state jsonb, operator_id uuid, min_wait_seconds double precision, text text, priority integer,
+      "from" timestamptz, "to" timestamptz, sort text
+    );
+    waits_since := private.now() - make_interval(secs => v_given.min_wait_seconds);
+  exception when data_exception then
+    perform private.refuse('invalid_argument', format('p_filter: %s.', sqlerrm));
+  end;
+  states := case
+    when jsonb_typeof(v_given.state) = 'array' then array(select s.name from jsonb_array_elements_text(v_given.state) s (name))
+    when jsonb_typeof(v_given.state) <> 'null' then array[v_given.state #>> '{}']
+  end;
+  sort := coalesce(v_given.sort, 'wait');
+  if not states <@ array['waiting_assignment', 'assigned', 'waiting_real_user_reply', 'completed'] then
+    perform private.refuse('invalid_argument', 'state: waiting_assignment, assigned, waiting_real_user_reply, completed, or several of them.');
+  elsif v_given.min_wait_seconds < 0 then
+    perform private.refuse('invalid_argument', 'min_wait_seconds: a number of seconds.');
+  elsif sort not in ('wait', 'priority', 'created', 'last_message') then
+    perform private.refuse('invalid_argument', 'sort: wait, priority, created or last_message.');
+  end if;
+  operator_id := v_given.operator_id;
+  if v_given.text is not null then
+    words := private.search_words(v_given.text);
+  end if;
+  priority := v_given.priority;
+  created_from := v_given."from";
+  created_to := v_given."to";
+end
+$$;
+
+comment on function private.read_console_filter(jsonb) is 'The parts of a filter of list_console_chats; refuses invalid_argument, naming what is wrong.';
+revoke execute on function private.read_console_filter(jsonb) from public, anon, authenticated, service_role;
+
+-- The chats of a page, in their order. The query is put together from parts that all stand here, so that
+-- each order has a plan of its own, and what is not asked for is not in it; values are parameters. A cursor
+-- has the values by which its row was sorted: the row itself may have moved on since.
+create or replace function private.console_page(p_filter jsonb, p_cursor jsonb, p_limit integer)
+returns setof jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_filter record;
+  v_cursor record;
+  v_part record;
+begin
+  select f.* into v_filter from private.read_console_filter(p_filter) f;
+  begin
+    select k.* into v_cursor
+    from jsonb_to_record(coalesce(p_cursor, '{}')) as k (sort text, priority bigint, at timestamptz, id uuid);
+  exception when data_exception then
+    perform private.refuse('invalid_argument', 'p_cursor is what the last row of the page before has as its cursor.');
+  end;
+  if p_cursor is not null
+    and (v_cursor.sort is distinct from v_filter.sort or v_cursor.priority is null or v_cursor.at is null or v_cursor.id is null)
+  then
+    perform private.refuse('invalid_argument', 'p_cursor is what the last row of the page before, in the same order, has as its cursor.');
+  end if;
+  select p.* into strict v_part
+  from (values
+    ('wait', 'coalesce(c.waiting_since, c.owed_since, ''infinity'')', '(c.at, c.id) > ($9, $10)', 'c.at, c.id'),
+    (
+      'priority', 'coalesce(c.waiting_since, c.owed_since, ''infinity'')',
+      '(-c.priority::bigint, c.at, c.id) > (-$8, $9, $10)', '-c.priority::bigint, c.at, c.id'
+    ),
+    ('created', 'c.created_at', '(c.at, c.id) < ($9, $10)', 'c.at desc, c.id desc'),
+    ('last_message', 'coalesce(c.last_message_at, c.created_at)', '(c.at, c.id) < ($9, $10)', 'c.at desc, c.id desc')
+  ) as p (sort, at, is_after, ordering)
+  where p.sort = v_filter.sort;
+  return query execute format(
+    'select jsonb_build_object('
+    '   ''position'', row_number() over (order by %3$s),'
+    '   ''cursor'', jsonb_build_object(''sort'', $12, ''priority'', c.priority, ''at'', c.at, ''id'', c.id)'
+    ' )'
+    ' from (select c.*, %1$s as at from public.chats c) c'
+    ' where ($1 is null or c.chat_state = any ($1))'
+    ' and ($2 is null or c.assigned_operator_id = $2)'
+    ' and ($3 is null or coalesce(c.waiting_since, c.owed_since) <= $3)'
+    ' and ($4 is null or c.priority = $4)'
+    ' and ($5 is null or c.created_at >= $5)'
+    ' and ($6 is null or c.created_at < $6)'
+    ' and ($7 is null or c.id in (select a.id from private.chats_about($7) a))'
+    ' and ($10 is null or %2$s)'
+    ' order by %3$s limit $11',
+    v_part.at, v_part.is_after, v_part.ordering
+  )
+  using v_filter.states, v_filter.operator_id, v_filter.waits_since, v_filter.priority, v_filter.created_from,
+    v_filter.created_to, v_filter.words, v_cursor.priority, v_cursor.at, v_cursor.id, p_limit, v_filter.sort;
+end
+$$;
+
+comment on function private.console_page(jsonb, jsonb, integer) is 'The chats that a filter lets through, after a cursor, as {"position", "cursor"}, which has the id; refuses invalid_argument.';
+revoke execute on function private.console_page(jsonb, jsonb, integer) from public, anon, authenticated, service_role;
+
+create or replace function private.list_console_chats(p_filter jsonb, p_cursor jsonb, p_limit integer)
+returns table (chat jsonb, cursor jsonb)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_now timestamptz := private.now();
+  v_pages jsonb[];
+begin
+  perform private.require_admin();
+  if p_limit is null or p_limit not between 1 and 200 then
+    perform private.refuse('invalid_argument', 'p_limit is 1 to 200.');
+  end if;
+  -- Asked for before the join: where there are no chats, a plan may never come to ask, nor to refuse.
+  v_pages := array(select private.console_page(p_filter, p_cursor, p_limit));
+  return query
+    select
+      to_jsonb(c) - array['context', 'let_go_by'] || jsonb_build_object(
+        'customer_name', r.name, 'customer_email', r.email, 'holder_name', h.name, 'last_operator_name', l.name,
+        'wait_seconds', extract(epoch from v_now - coalesce(c.waiting_since, c.owed_since)),
+        'state_seconds', extract(epoch from v_now - c.state_since),
+        'message_count', c.last_seq
+      ),
+      p.page -> 'cursor'
+    from unnest(v_pages) p (page)
+    join public.chats c on c.id = (p.page #>> '{cursor,id}')::uuid
+    join public.real_users r on r.id = c.real_user_id
+    left join public.operators h on h.id = c.assigned_operator_id
+    left join public.operators l on l.id = c.last_operator_id
+    order by (p.page ->> 'position')::bigint;
+end
+$$;
+
+revoke execute on function private.list_console_chats(jsonb, jsonb, integer) from public, anon;
+grant execute on function private.list_console_chats(jsonb, jsonb, integer) to authenticated, service_role;
+
+create or replace function public.list_console_chats(p_filter jsonb default '{}', p_cursor jsonb default null, p_limit integer default 50)
+returns table (chat jsonb, cursor jsonb)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$ select * from private.list_console_chats(p_filter, p_cursor, p_limit) $$;
+
+comment on function public.list_console_chats(jsonb, jsonb, integer) is 'All chats with the names and times that a person reads, by a filter {"state" (one or several), "operator_id" (the holder), "min_wait_seconds" (of a customer who is owed a reply), "text" (in subject, customer''s name or email), "priority", "from", "to" (created), "sort": "wait" (longest first), "priority" (highest), "created" or "last_message" (newest)}; p_cursor: the cursor of the last row of the page before. At most 200. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument.';
+revoke execute on function public.list_console_chats(jsonb, jsonb, integer) from public, anon;
+grant execute on function public.list_console_chats(jsonb, jsonb, integer) to authenticated, service_role;
+
+-- One deed for one chat, whose lock and hands act_on_chats has already. What is refused is undone and told;
+-- what is nobody's fault (a lost race, a lost connection) ends the whole.
+create or replace function private.act_on_chat(p_action text, p_chat_id uuid, p_operator_id uuid, p_reason text, p_priority integer)
+returns table (chat_id uuid, is_done boolean, code text, message text)
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_code text;
+  v_message text;
+begin
+  begin
+    case p_action
+      when 'reassign' then perform private.reassign_chat(p_chat_id, p_operator_id, p_reason);
+      when 'release' then perform private.release_and_reassign_chat(p_chat_id, p_reason);
+      when 'complete' then perform private.complete_chat(p_chat_id, coalesce(p_reason, 'completed'));
+      when 'prioritise' then
+        perform private.lock_chat(p_chat_id);
+        update public.chats c set priority = p_priority where c.id = p_chat_id;
+    end case;
+  exception when others then
+    if sqlstate not like 'PT4__' then
+      raise;
+    end if;
+    get stacked diagnostics v_code = pg_exception_detail, v_message = message_text;
+  end;
+  return query select p_chat_id, v_code is null, v_code, v_message;
+end
+$$;
+
+comment on function private.act_on_chat(text, uuid, uuid, text, integer) is 'Does it, or says why it was refused.';
+revoke execute on function private.act_on_chat(text, uuid, uuid, text, integer) from public, anon, authenticated, service_role;
+
+-- All chats are locked first, then all hands, each in their order: chat after chat would have the hands of
+-- the first while it asks for the second.
+create or replace function private.act_on_chats(p_action text, p_chat_ids uuid[], p_operator_id uuid, p_reason text, p_priority integer)
+returns table (chat_id uuid, is_done boolean, code text, message text)
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_admin();
+  perform private.check_reason(p_reason);
+  if p_action is null or p_action not in ('reassign', 'release', 'complete', 'prioritise') then
+    perform private.refuse('invalid_argument', 'p_action is reassign, release, complete or prioritise.');
+  elsif p_chat_ids is null or cardinality(p_chat_ids) not between 1 and 200 or array_position(p_chat_ids, null) is not null then
+    perform private.refuse('invalid_argument', 'p_chat_ids are 1 to 200 ids.');
+  elsif (p_action = 'reassign') <> (p_operator_id is not null) then
+    perform private.refuse('invalid_argument', 'p_operator_id is whom chats are reassigned to.');
+  elsif (p_action = 'prioritise') <> (p_priority is not null) then
+    perform private.refuse('invalid_argument', 'p_priority is what prioritise gives.');
+  end if;
+  if p_action = 'reassign' then
+    perform private.require_active_operator(p_operator_id);
+  end if;
+  perform from public.chats c where c.id = any (p_chat_ids) order by c.id for no key update;
+  if p_action <> 'prioritise' then
+    perform from private.operator_load l
+    where l.operator_id = p_operator_id
+      or l.operator_id in (select c.assigned_operator_id from public.chats c where c.id = any (p_chat_ids))
+    order by l.operator_id
+    for no key update;
+  end if;
+  return query
+    select d.*
+    from (select distinct i.id from unnest(p_chat_ids) i (id) order by i.id) i
+    cross join lateral private.act_on_chat(p_action, i.id, p_operator_id, p_reason, p_priority) d;
+end
+$$;
+
+revoke execute on function private.act_on_chats(text, uuid[], uuid, text, integer) from public, anon;
+grant execute on function private.act_on_chats(text, uuid[], uuid, text, integer) to authenticated, service_role;
+
+create or replace function public.act_on_chats(
+  p_action text, p_chat_ids uuid[], p_operator_id uuid default null, p_reason text default null, p_priority integer default null
+)
+returns table (chat_id uuid, is_done boolean, code text, message text)
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$ select * from private.act_on_chats(p_action, p_chat_ids, p_operator_id, p_reason, p_priority) $$;
+
+comment on function public.act_on_chats(text, uuid[], uuid, text, integer) is 'Does the same to up to 200 chats, each for itself: reassign (to p_operator_id), release, complete, or prioritise (to p_priority). A row a chat: whether it was done, else the code and message of reassign_chat, release_and_reassign_chat or complete_chat. Admins, the service. Refuses, as a whole: not_signed_in, not_allowed, operator_inactive, operator_not_found, invalid_argument, content_too_long.';
+revoke execute on function public.act_on_chats(text, uuid[], uuid, text, integer) from public, anon;
+grant execute on function public.act_on_chats(text, uuid[], uuid, text, integer) to authenticated, service_role;
