@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from web.mail import Smtp
+
 _SHORTEST_IDENTITY_SECRET = 32  # bytes: as long as what HS256 makes of it
 
 
@@ -36,6 +38,7 @@ class Config:
     sockets_per_user: int = 50
     socket_auth_seconds: int = 5
     scan_command: str = ""
+    smtp_url: str = field(default="", repr=False)
     log_level: str = "INFO"
 
     @classmethod
@@ -62,6 +65,9 @@ class Config:
             raise ValueError(f"BATON_IDENTITY_SECRET must have at least {_SHORTEST_IDENTITY_SECRET} bytes")
         if identity_secret and identity_secret in (jwt_secret, jwt_secret_previous):
             raise ValueError("BATON_IDENTITY_SECRET must be another one than SUPABASE_JWT_SECRET")
+        smtp_url = text("SMTP_URL")
+        if smtp_url:
+            Smtp.from_url(smtp_url)
         supabase_url = text("SUPABASE_URL").rstrip("/")
         if supabase_url and not (urlsplit(supabase_url).scheme in ("http", "https") and urlsplit(supabase_url).netloc):
             raise ValueError(f"SUPABASE_URL must be of the form https://project.supabase.co, not {supabase_url!r}")
@@ -94,6 +100,7 @@ class Config:
             sockets_per_user=number("BATON_SOCKETS_PER_USER", 50, lowest=1),
             socket_auth_seconds=number("BATON_SOCKET_AUTH_SECONDS", 5, lowest=1),
             scan_command=text("BATON_SCAN_COMMAND"),
+            smtp_url=smtp_url,
             log_level=text("BATON_LOG_LEVEL", "INFO").upper(),
         )
 

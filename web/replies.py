@@ -19,6 +19,11 @@ def value(rows: list[DictRow]) -> Any:
     return next(iter(rows[0].values()))
 
 
+def values(rows: list[DictRow]) -> list[Any]:
+    """Return the values of a function that returns a set of json documents."""
+    return [next(iter(row.values())) for row in rows]
+
+
 def created(rows: list[DictRow]) -> ResponseReturnValue:
     """Return the new row with 201, or with the status that the function chose (200: it was there)."""
     return rows[0], g.get("response_status") or 201

@@ -8,15 +8,32 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StrictBool, StrictInt
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    RootModel,
+    StrictBool,
+    StrictInt,
+)
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
 BIGINT = 2**63 - 1
 
 ChatState = Literal["waiting_assignment", "assigned", "waiting_real_user_reply", "completed"]
+TicketType = Literal["support", "product-inquiry", "order-help", "technical"]
+TicketStatus = Literal["open", "in-progress", "resolved", "closed"]
 Seq = Annotated[int, Field(ge=0, le=BIGINT)]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
 Hours = Annotated[Decimal, Field(ge=0, le=87600), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 87600})]
+
+
+def as_list(value: object) -> object:
+    """Return what is given once in a query as a list of one."""
+    return [value] if isinstance(value, str) else value
 
 
 class Input(BaseModel):
@@ -138,6 +155,61 @@ class SetStatus(Input):
     operator_id: UUID | SkipJsonSchema[None] = None
 
 
+class WriteNote(Input):
+    """A note for the staff; the same `client_note_id` with the same content is the same note."""
+
+    content: str | None
+    client_note_id: UUID
+    mentions: list[UUID] | SkipJsonSchema[None] = Field(None, description="Operators, at most 50.")
+
+
+class EditNote(Input):
+    """The new text of a note, and whom it mentions from now on; whom it did where that is left out."""
+
+    content: str | None
+    mentions: list[UUID] | SkipJsonSchema[None] = None
+
+
+class MentionList(Input):
+    """Which mentions to list."""
+
+    unread_only: bool = True
+
+
+class SaveQuickResponse(Input):
+    """An answer to keep ready: one's own, or everybody's."""
+
+    shortcut: str
+    title: str
+    content: str
+    is_shared: StrictBool | SkipJsonSchema[None] = None
+
+
+class PreferenceChanges(RootModel[dict[str, Any]]):
+    """The preferences that change, by name; the database knows which there are."""
+
+
+class BoxList(Input):
+    """A part of a list."""
+
+    cursor: (
+        Annotated[Json[dict[str, Any]], Field(description="`next_cursor` of the page before.")] | SkipJsonSchema[None]
+    ) = None
+    limit: Annotated[int, Field(ge=1, le=500, description="How many at most.")] = 50
+
+
+class SaveDraft(Input):
+    """What the operator has begun to write; nothing forgets it."""
+
+    content: str | None
+
+
+class SnoozeChat(Input):
+    """Until when to put the chat aside; null takes it up again."""
+
+    until: AwareDatetime | None
+
+
 # Admins
 
 
@@ -164,10 +236,171 @@ class MetricPage(Input):
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
+class Search(Input):
+    """What to look for."""
+
+    q: Annotated[str, Field(min_length=1, max_length=200, description="Words; each also finds what begins with it.")]
+    kind: Literal["message", "chat", "customer", "note", "ticket"] | SkipJsonSchema[None] = None
+    limit: Limit = 20
+
+
+class ConsoleChats(Input):
+    """Which chats to list, in which order."""
+
+    state: Annotated[list[ChatState], BeforeValidator(as_list)] | SkipJsonSchema[None] = Field(
+        None, description="One or several states."
+    )
+    operator_id: UUID | SkipJsonSchema[None] = Field(None, description="Who holds it.")
+    min_wait_seconds: Annotated[float, Field(ge=0, le=1e9)] | SkipJsonSchema[None] = None
+    text: Annotated[str, Field(max_length=200)] | SkipJsonSchema[None] = Field(
+        None, description="Words of the subject, or of the customer's name and email."
+    )
+    priority: Annotated[int, Field(ge=-(2**31), lt=2**31)] | SkipJsonSchema[None] = None
+    begin: AwareDatetime | SkipJsonSchema[None] = Field(None, alias="from", description="Started then or later.")
+    end: AwareDatetime | SkipJsonSchema[None] = Field(None, alias="to", description="Started before.")
+    sort: Literal["wait", "priority", "created", "last_message"] = "wait"
+    cursor: Json[dict[str, Any]] | SkipJsonSchema[None] = Field(None, description="`next_cursor` of the page before.")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+    @property
+    def filter(self) -> dict[str, Any]:
+        """What is filtered and sorted by, as the SQL function takes it."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"cursor", "limit"}, exclude_none=True)
+
+
+class ActOnChats(Input):
+    """What to do to which chats: `operator_id` is for `reassign`, `priority` for `prioritise`."""
+
+    action: Literal["reassign", "release", "complete", "prioritise"]
+    chat_ids: Annotated[list[UUID], Field(min_length=1, max_length=200)]
+    operator_id: UUID | SkipJsonSchema[None] = None
+    reason: str | SkipJsonSchema[None] = None
+    priority: Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)] | SkipJsonSchema[None] = None
+
+
+class Span(Input):
+    """A span of time."""
+
+    begin: AwareDatetime | SkipJsonSchema[None] = Field(None, alias="from")
+    end: AwareDatetime | SkipJsonSchema[None] = Field(None, alias="to")
+
+
+class MetricSpan(Span):
+    """Which time the numbers are of: at most 31 days by the hour, two years by the day."""
+
+    bucket: Literal["hour", "day"] = "hour"
+
+
+class ExportAs(Span):
+    """Of which time, and as what."""
+
+    format: Literal["csv", "json"] = "csv"
+
+
+class AuditLog(Input):
+    """A part of the audit log, newest first."""
+
+    cursor: Annotated[int, Field(ge=1, le=BIGINT)] | SkipJsonSchema[None] = Field(
+        None, description="`next_cursor` of the page before."
+    )
+    limit: Limit = 50
+
+
 class StuckSince(Input):
     """How long is too long."""
 
     hours: Hours | SkipJsonSchema[None] = None
+
+
+class Changes(RootModel[dict[str, Any]]):
+    """New values by the names of what is to change: all of them are taken, or none."""
+
+
+class SavePersona(Input):
+    """A persona as it is to be."""
+
+    name: str
+    avatar_url: str | SkipJsonSchema[None] = None
+    is_active: StrictBool = True
+
+
+class InviteOperator(Input):
+    """Who is to join, and as what; the name he may say himself."""
+
+    email: str
+    name: str | SkipJsonSchema[None] = None
+    role: Literal["operator", "admin"] | SkipJsonSchema[None] = None
+    capacity: Annotated[StrictInt, Field(ge=0, le=1000)] | SkipJsonSchema[None] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments; the function has no default for the name."""
+        return {"p_name": self.name, **super().arguments()}
+
+
+# Those who join
+
+
+class InvitationToken(Input):
+    """What stands behind the # of an invitation's link."""
+
+    token: str
+
+
+class AcceptInvitation(InvitationToken):
+    """The invitation, and the password that he chooses; the name where there is none in it, or another one."""
+
+    name: str | SkipJsonSchema[None] = None
+    password: str
+
+
+class SetUp(Input):
+    """The first admin."""
+
+    name: str
+    email: str
+    password: str
+
+
+# Customers: who they are, what they think, what they ask for
+
+
+class IntroduceMyself(Input):
+    """What the customer says of himself; what is left out stays as it was."""
+
+    name: str | SkipJsonSchema[None] = None
+    email: str | SkipJsonSchema[None] = None
+
+
+class RateChat(Input):
+    """What the customer thinks of a chat."""
+
+    score: Annotated[StrictInt, Field(ge=1, le=5)]
+    comment: str | SkipJsonSchema[None] = None
+
+
+class CreateTicket(Input):
+    """What is to be followed up; `contact_name` and `contact_email` in the context say how he is reached."""
+
+    type: TicketType
+    title: str
+    initial_message: str | SkipJsonSchema[None] = None
+    context: dict[str, Any] | SkipJsonSchema[None] = None
+    client_message_id: UUID | SkipJsonSchema[None] = Field(None, description="Makes a retry harmless.")
+
+
+class TicketList(Input):
+    """Which tickets to list, newest first."""
+
+    status: TicketStatus | SkipJsonSchema[None] = None
+    cursor: UUID | SkipJsonSchema[None] = Field(None, description="`next_cursor` of the page before.")
+    limit: Limit = 50
+
+
+class TicketMessageList(Input):
+    """From where on to list the messages of a ticket."""
+
+    after_seq: Seq = Field(0, description="The number of the last message seen; 0 for none.")
+    limit: Limit = 100
 
 
 # Answers
@@ -237,6 +470,214 @@ class Operator(Row):
     status_reason: str | None
 
 
+class Persona(Row):
+    """A name and a face under which a team answers."""
+
+    id: UUID
+    name: str
+    avatar_url: str | None
+    is_active: bool
+
+
+class PersonaPage(Row):
+    """All personas."""
+
+    data: list[Persona]
+    next_cursor: None
+
+
+class OperatorAtWork(Operator):
+    """An operator, what he has in hand, and whether he is here."""
+
+    held: int
+    is_connected: bool
+    last_seen_at: AwareDatetime | None
+
+
+class OperatorPage(Row):
+    """All operators."""
+
+    data: list[OperatorAtWork]
+    next_cursor: None
+
+
+class Setting(Row):
+    """Something that an admin may change while everything runs."""
+
+    name: str
+    value: Any
+    kind: str
+    description: str
+
+
+class SettingPage(Row):
+    """All settings."""
+
+    data: list[Setting]
+    next_cursor: None
+
+
+class Invitation(Row):
+    """Who is invited, and what has come of it."""
+
+    id: UUID
+    email: str
+    name: str | None
+    role: Literal["operator", "admin"]
+    capacity: int
+    status: Literal["open", "accepted", "revoked", "expired"]
+    invited_by: UUID | None
+    invited_by_name: str | None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    accepted_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+
+
+class NewInvitation(Invitation):
+    """An invitation just made. Where it could not be mailed its link is here, and nowhere else."""
+
+    is_mailed: bool
+    link: str | None
+
+
+class InvitationPage(Row):
+    """The latest invitations."""
+
+    data: list[Invitation]
+    next_cursor: None
+
+
+class Invited(Row):
+    """For whom an invitation is."""
+
+    email: str
+    name: str | None
+    role: Literal["operator", "admin"]
+
+
+class SetupState(Row):
+    """Whether the first admin is still to be made."""
+
+    is_new: bool
+
+
+class Face(Row):
+    """Whom a customer sees answering."""
+
+    name: str
+    avatar_url: str | None
+
+
+class PreChatField(Row):
+    """A question before a chat."""
+
+    field: Literal["name", "email", "topic"]
+    is_required: bool
+
+
+class Widget(Row):
+    """How the widget looks and behaves, and whether anybody is there."""
+
+    title: str
+    greeting: dict[str, str]
+    offline_message: dict[str, str]
+    colour: str
+    position: Literal["right", "left"]
+    languages: list[str]
+    pre_chat: list[PreChatField]
+    mode: Literal["queue", "race"]
+    handling: Literal["turn", "session"]
+    allow_files: bool
+    allow_emoji: bool
+    ask_rating: bool
+    privacy_url: str | None
+
+
+class PublicWidget(Widget):
+    """The widget as everybody is told of it; `opens_at` is null when it is open, or never opens."""
+
+    persona: Face | None
+    is_open: bool
+    opens_at: AwareDatetime | None
+    available: bool
+
+
+class WidgetSettings(Widget):
+    """The widget as an admin sets it up; hours are [from, to] by day, in the organisation's time zone."""
+
+    fictional_user_id: UUID | None
+    is_open_always: bool
+    business_hours: dict[str, list[list[str]]]
+    updated_at: AwareDatetime
+
+
+class Customer(Row):
+    """The caller as a customer."""
+
+    id: UUID
+    name: str | None
+    email: str | None
+    is_anonymous: bool
+    created_at: AwareDatetime
+
+
+class Rating(Row):
+    """What the customer thinks of a chat, and since when."""
+
+    chat_id: UUID
+    score: int
+    comment: str | None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class Ticket(Row):
+    """A request that is followed up."""
+
+    id: UUID
+    real_user_id: UUID
+    type: TicketType
+    title: str
+    status: TicketStatus
+    priority: Literal["low", "medium", "high", "urgent"]
+    contact_name: str | None
+    contact_email: str | None
+    context: dict[str, Any]
+    summary: str | None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    resolved_at: AwareDatetime | None
+
+
+class TicketPage(Row):
+    """Some tickets, and where the next ones begin."""
+
+    data: list[Ticket]
+    next_cursor: UUID | None
+
+
+class TicketMessage(Row):
+    """A message of a ticket; who of the staff wrote it is null for the customer."""
+
+    id: UUID
+    ticket_id: UUID
+    seq: int
+    sender_type: Literal["real", "operator", "assistant", "system"]
+    sender_id: UUID | None
+    message_type: Literal["text", "action", "suggestion", "error"]
+    content: str
+    created_at: AwareDatetime
+    metadata: dict[str, Any]
+
+
+class TicketMessagePage(Row):
+    """Some messages of a ticket; `next_cursor` is the next `after_seq`."""
+
+    data: list[TicketMessage]
+    next_cursor: int | None
+
+
 class ChatPage(Row):
     """Some chats, and where the next ones begin."""
 
@@ -249,6 +690,84 @@ class MessagePage(Row):
 
     data: list[Message]
     next_cursor: int | None
+
+
+class Note(Row):
+    """What somebody of the staff has noted about a chat; a deleted one has no text."""
+
+    id: UUID
+    chat_id: UUID
+    author_id: UUID
+    content: str
+    mentions: list[UUID]
+    client_note_id: UUID | None
+    created_at: AwareDatetime
+    edited_at: AwareDatetime | None
+    deleted_at: AwareDatetime | None
+
+
+class SignedNote(Note):
+    """A note with the name of its author."""
+
+    author_name: str
+
+
+class NoteList(Row):
+    """All notes of a chat, in their order."""
+
+    data: list[SignedNote]
+    next_cursor: None
+
+
+class Mention(Row):
+    """A note that mentions the caller, and when he read it."""
+
+    note_id: UUID
+    chat_id: UUID
+    author_id: UUID
+    author_name: str
+    content: str
+    created_at: AwareDatetime
+    read_at: AwareDatetime | None
+
+
+class Mentions(Row):
+    """The newest mentions, newest first."""
+
+    data: list[Mention]
+    next_cursor: None
+
+
+class QuickResponse(Row):
+    """An answer kept ready under a shortcut; everybody's where `owner_id` is null."""
+
+    id: UUID
+    shortcut: str
+    title: str
+    content: str
+    owner_id: UUID | None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class QuickResponses(Row):
+    """All that the caller may use, by shortcut."""
+
+    data: list[QuickResponse]
+    next_cursor: None
+
+
+class Preferences(Row):
+    """How an operator has his screen; `updated_at` is null while he has said nothing."""
+
+    operator_id: UUID
+    language: Literal["en", "ar"] | None
+    theme: Literal["system", "light", "dark"]
+    sound: Literal["all", "mine", "none"]
+    desktop_notifications: bool
+    send_key: Literal["auto", "enter", "ctrl_enter"]
+    density: Literal["comfortable", "compact"]
+    updated_at: AwareDatetime | None
 
 
 class QueuePosition(Row):
@@ -270,14 +789,111 @@ class QueueStatus(Row):
     free_capacity: int
 
 
+class LastMessage(Row):
+    """The newest message of a chat that is not deleted, on one line."""
+
+    seq: int
+    sender_type: Literal["real", "operator", "system"]
+    preview: Annotated[str, Field(max_length=160)]
+    created_at: AwareDatetime
+
+
+class ListRow(Row):
+    """A chat in a list of the staff's; the last three are the reader's own."""
+
+    id: UUID
+    chat_state: ChatState
+    handling: Literal["turn", "session"]
+    priority: int
+    real_user_id: UUID
+    fictional_user_id: UUID | None
+    assigned_operator_id: UUID | None
+    last_operator_id: UUID | None
+    waiting_since: AwareDatetime | None
+    assignment_time: AwareDatetime | None
+    operator_replied_at: AwareDatetime | None
+    last_message_at: AwareDatetime | None
+    created_at: AwareDatetime
+    state_since: AwareDatetime
+    owed_since: AwareDatetime | None
+    headline: str | None
+    event_seq: int
+    customer_name: str | None
+    customer_email: str | None
+    holder_name: str | None
+    last_operator_name: str | None
+    persona_name: str | None
+    last_message: LastMessage | None
+    note_count: int
+    rating: int | None
+    customer_connected: bool
+    unread_count: Annotated[int, Field(ge=0, le=100, description="100: as many, or more.")]
+    snoozed_until: AwareDatetime | None
+    idle_at: AwareDatetime | None
+
+
+class BoxRow(ListRow):
+    """A row of a box, and what the next page begins after."""
+
+    cursor: dict[str, Any]
+
+
+class ListPage(Row):
+    """Rows of a list; `next_cursor` is JSON."""
+
+    data: list[BoxRow]
+    next_cursor: str | None
+
+
+class NextRow(ListRow):
+    """What is next for the operator, and why; `decision` is `refused` while his hands are full."""
+
+    rank: int
+    chat_id: UUID
+    decision: str
+    reason: str
+
+
+class InboxSettings(Row):
+    """What an operator's screen has to know of the settings."""
+
+    idle_limit_seconds: float
+    allow_take: bool
+    time_zone: str
+
+
 class Inbox(Row):
-    """All that an operator's screen begins with."""
+    """All that an operator's screen begins with: `held` are the rows of `chats`."""
 
     operator: dict[str, Any]
     chats: list[dict[str, Any]]
-    next: dict[str, Any] | None
+    held: list[BoxRow]
+    waiting_customer: list[BoxRow]
+    snoozed: list[BoxRow]
+    next: NextRow | None
     queue: dict[str, Any]
+    mentions: int
+    tickets: int
     numbers: dict[str, Any] | None
+    settings: InboxSettings
+
+
+class Draft(Row):
+    """What an operator has begun to write."""
+
+    chat_id: UUID
+    operator_id: UUID
+    content: str
+    updated_at: AwareDatetime
+
+
+class Snooze(Row):
+    """A chat that an operator has put aside."""
+
+    chat_id: UUID
+    operator_id: UUID
+    until: AwareDatetime
+    created_at: AwareDatetime
 
 
 class Candidate(Row):
@@ -296,6 +912,149 @@ class Candidates(Row):
     """The first candidates, best first."""
 
     data: list[Candidate]
+    next_cursor: None
+
+
+class ConsoleChat(Row):
+    """A chat with the names and times that a person reads, without its context."""
+
+    id: UUID
+    real_user_id: UUID
+    chat_state: ChatState
+    handling: Literal["turn", "session"]
+    priority: int
+    assigned_operator_id: UUID | None
+    last_operator_id: UUID | None
+    waiting_since: AwareDatetime | None
+    assignment_time: AwareDatetime | None
+    operator_replied_at: AwareDatetime | None
+    last_message_at: AwareDatetime | None
+    created_at: AwareDatetime
+    headline: str | None
+    customer_name: str | None
+    customer_email: str | None
+    holder_name: str | None
+    last_operator_name: str | None
+    wait_seconds: float | None
+    state_seconds: float
+    message_count: int
+
+
+class ConsoleChatPage(Row):
+    """Some chats, and where the next ones begin."""
+
+    data: list[ConsoleChat]
+    next_cursor: str | None
+
+
+class Console(Row):
+    """All that the console begins with."""
+
+    at: AwareDatetime
+    numbers: QueueStatus
+    operators: list[dict[str, Any]]
+    queue: list[dict[str, Any]]
+    stuck_count: int
+
+
+class Deed(Row):
+    """What became of one chat: done, or the code and sentence of its refusal."""
+
+    chat_id: UUID
+    is_done: bool
+    code: str | None
+    message: str | None
+
+
+class DeedPage(Row):
+    """What became of each chat."""
+
+    data: list[Deed]
+    next_cursor: None
+
+
+class ChatPanel(Row):
+    """What stands beside a chat for its staff."""
+
+    customer: dict[str, Any]
+    persona: dict[str, Any] | None
+    context: dict[str, Any]
+    ip_address: str | None
+    earlier_chats: list[dict[str, Any]]
+    earlier_chat_count: int
+    tickets: list[dict[str, Any]]
+    history: list[dict[str, Any]]
+    handover: dict[str, Any] | None
+
+
+class Find(Row):
+    """Something that was found; `seq` is a message's."""
+
+    kind: Literal["message", "chat", "customer", "note", "ticket"]
+    id: UUID
+    chat_id: UUID | None
+    seq: int | None
+    title: str | None
+    snippet: str | None
+    at: AwareDatetime
+    rank: int
+
+
+class Found(Row):
+    """What was found, best first."""
+
+    data: list[Find]
+    next_cursor: None
+
+
+class Metrics(Row):
+    """The numbers over time, in rows as the SQL views of these names have them."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    begin: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+    bucket: Literal["hour", "day"]
+    time_zone: str
+    chat_volume: list[dict[str, Any]]
+    wait_history: list[dict[str, Any]]
+    state_history: list[dict[str, Any]]
+    idle_history: list[dict[str, Any]]
+    assignment_distribution: list[dict[str, Any]]
+
+
+class AuditEntry(Row):
+    """Something that was done, by whom (`actor_id` null: the service) and to whom."""
+
+    id: int
+    at: AwareDatetime
+    actor_id: UUID | None
+    actor_kind: str
+    action: str
+    subject_id: UUID | None
+    detail: dict[str, Any]
+    previous_hash: str
+    hash: str
+
+
+class AuditPage(Row):
+    """Some of the audit log, and where the next ones begin."""
+
+    data: list[AuditEntry]
+    next_cursor: int | None
+
+
+class AuditProblem(Row):
+    """Something that is wrong with the audit log, at this row."""
+
+    id: int
+    problem: Literal["hash_mismatch", "chain_broken", "row_missing", "tail_missing"]
+
+
+class AuditCheck(Row):
+    """What is wrong with the audit log."""
+
+    data: list[AuditProblem]
     next_cursor: None
 
 
@@ -321,7 +1080,9 @@ class Export(Row):
     account: dict[str, Any] | None
     customer: dict[str, Any] | None
     operator: dict[str, Any] | None
+    invitation: dict[str, Any] | None
     chats: list[dict[str, Any]]
+    tickets: list[dict[str, Any]]
     files: list[dict[str, Any]]
     host_user: str | None
     presence: dict[str, Any]
@@ -332,6 +1093,7 @@ class Erased(Row):
 
     chats: int
     messages: int
+    tickets: int
     files: int
     sessions: int
     accounts: int
@@ -419,12 +1181,21 @@ class ReaderMark(Row):
     read_at: AwareDatetime
 
 
+class ChatRating(Row):
+    """What the customer thinks of a chat."""
+
+    score: int
+    comment: str | None
+
+
 class Snapshot(Row):
     """All that a chat's screen begins with. Events after `chat.event_seq` may be in it already."""
 
     chat: Chat
     messages: list[Message]
     read_marks: list[ReaderMark]
+    notes: list[SignedNote] = Field([], description="For staff alone: a customer's snapshot does not have it.")
+    rating: ChatRating | None  # null for its customer
     epoch: UUID | None
 
 
@@ -678,3 +1449,55 @@ class StorageProblem(Row):
     code: str
     message: str
     hint: str | None = None
+
+
+# Pages
+
+
+class SignIn(Input):
+    """A member of the staff."""
+
+    email: str
+    password: str
+
+
+class ForgetVisitor(Input):
+    """The widget's visitor; `resume` is the key that the host page has kept, where the browser keeps no cookie."""
+
+    resume: Annotated[str, Field(max_length=8192)] | SkipJsonSchema[None] = None
+
+
+class ResumeVisitor(ForgetVisitor):
+    """The widget's visitor, and whether to make him somebody if he is nobody yet."""
+
+    create: StrictBool = False
+
+
+class IdentifyVisitor(ForgetVisitor):
+    """The host page's token of its user."""
+
+    id_token: str
+
+
+class PageSession(Row):
+    """What a page works with: an access token for its memory; for the widget also the key to resume by."""
+
+    access_token: str
+    expires_at: int
+    user_id: UUID
+    resume: str | None = None
+
+
+class DemoSeats(Row):
+    """A code for each seat of the demo, by the name of who sits there, and one to make its customer speak."""
+
+    seats: dict[str, str]
+    script: str
+
+
+class DemoMessage(Input):
+    """What a customer of the demo is made to say."""
+
+    chat_id: UUID
+    content: Annotated[str, Field(max_length=200)]
+    script: Annotated[str, Field(max_length=200)]

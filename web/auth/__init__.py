@@ -1,14 +1,17 @@
 """Login. The routes know this interface; who keeps the accounts is behind it."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import UUID
 
 from flask import Flask, current_app
+from psycopg.rows import DictRow
 
 from web.auth.embedded import EmbeddedAccounts
 from web.auth.identity import HostUser
 from web.auth.project import ProjectAccounts
 from web.config import Config
+from web.db import Conn
 from web.project import Project
 from web.schemas import AccountChanges, NewAccount, Session, User
 from web.tokens import Caller, Tokens
@@ -48,6 +51,13 @@ class Accounts(Protocol):
 
     def sign_out(self, caller: Caller, scope: str) -> None:
         """End the caller's session (`local`), all of his (`global`), or all but this one (`others`)."""
+
+    def enrol(self, password: str, join: Callable[[Conn], DictRow]) -> Session:
+        """Make an operator and the account that he signs in with, both or neither, and begin a session.
+
+        `join` makes the operator, in a transaction of the service, and returns his row: id, email and name of
+        the account. What it refuses is refused; so are email_exists and weak_password.
+        """
 
     def find_account(self, user_id: UUID) -> User:
         """Return anybody's account, for the service; refuses user_not_found."""

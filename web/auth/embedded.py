@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -104,6 +104,20 @@ class EmbeddedAccounts:
         else:
             kept = caller.session_id if scope == "others" else None
             _call("end_sessions", p_user_id=caller.id, p_except=kept)
+
+    def enrol(self, password: str, join: Callable[[Conn], DictRow]) -> Session:
+        """Make an operator with his account and begin a session, all of it or nothing."""
+        encrypted = hash_password(_good(password))  # before anything is locked
+
+        def work(connection: Conn) -> Session:
+            operator = join(connection)
+            account = {"p_id": operator["id"], "p_email": operator["email"], "p_encrypted_password": encrypted}
+            rest = {"p_is_anonymous": False, "p_user_metadata": {"name": operator["name"]}}
+            with _one_address_each():
+                invoke(connection, "auth", "create_user", **account, **rest)
+            return self._begin(connection, operator["id"])
+
+        return database().run(SERVICE, work)
 
     def find_account(self, user_id: UUID) -> User:
         """Return anybody's account."""

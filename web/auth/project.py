@@ -8,11 +8,14 @@ import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from psycopg.rows import DictRow
+
 from web.auth.identity import HostUser, identify
-from web.db import database
+from web.db import Conn, database
 from web.errors import ApiError
 from web.project import Project
 from web.schemas import AccountChanges, NewAccount, Session, User
@@ -114,6 +117,30 @@ class ProjectAccounts:
         with self._project.as_caller(caller) as client:
             client.auth.admin.sign_out(current_token(), scopes[scope])
 
+    def enrol(self, password: str, join: Callable[[Conn], DictRow]) -> Session:
+        """Make an operator, and have the project make his account before that is committed.
+
+        What the project refuses leaves nothing. Should the commit fail, an account is left without an operator; it
+        has the id that he would have had, so that the next try takes it up.
+        """
+
+        def work(connection: Conn) -> str:
+            operator = join(connection)
+            said = {"name": operator["name"]}
+            new = NewAccount(
+                id=operator["id"], email=operator["email"], email_confirm=True, password=password, user_metadata=said
+            )
+            try:
+                self.make_account(new)
+            except ApiError as taken:
+                if taken.code not in ("email_exists", "user_already_exists") or not self._is_left_over(new):
+                    raise
+                self.change_account(operator["id"], AccountChanges(password=password, user_metadata=said))
+            email: str = operator["email"]
+            return email
+
+        return self.sign_in(database().run(SERVICE, work), password)
+
     def find_account(self, user_id: UUID) -> User:
         """Return anybody's account."""
         with self._project.as_service() as client:
@@ -128,6 +155,16 @@ class ProjectAccounts:
         """Change anybody's account."""
         with self._project.as_service() as client:
             return _user(client.auth.admin.update_user_by_id(str(user_id), _attributes(changes)).user)
+
+    def _is_left_over(self, new: NewAccount) -> bool:
+        """Return whether the account is there already, under this very id and address."""
+        assert new.id is not None
+        try:
+            return self.find_account(new.id).email == new.email
+        except ApiError as error:
+            if error.code != "user_not_found":
+                raise
+            return False
 
     def _host_password(self, user_id: UUID) -> str:
         """Return the password of a host's user, with characters of every kind that a project may ask for."""

@@ -14,6 +14,7 @@ from uuid import UUID
 from web.live.batches import unhurried
 from web.live.frames import encode
 from web.live.hub import Hub
+from web.live.lists import OF_ONE, Changes, Lists
 from web.live.people import People
 from web.live.relay import Change
 from web.live.store import Store
@@ -28,8 +29,8 @@ _HOLDS = "select h.operator_id, (h.chat).* from private.list_holds(%(operator_id
 _CLOCKS = frozenset({"oldest_wait_seconds", "average_wait_seconds"})
 _NOW_AND_THEN = 5.0  # seconds
 
-# These change neither the queue nor anybody's list.
-_ONLY_IN_THE_CHAT = frozenset({"message.edited", "message.deleted", "message.read"})
+# These change a chat's row in lists, but neither the queue nor who has what in hand.
+_ONLY_IN_THE_ROW = OF_ONE | {"message.edited", "message.deleted", "note.created", "note.edited", "note.deleted"}
 _OF_OPERATORS = frozenset({"operator.changed", "connection.changed"})
 
 
@@ -40,11 +41,13 @@ class LiveNews:
         self._hub = hub
         self._people = people
         self._store = store
+        self._lists = Lists(store)
         self._lock = threading.Lock()
         # What is to be told; guarded by the lock, taken and replaced by the tasks.
         self._presence_of: set[UUID] | None = set()  # None: of all
         self._presence_to: set[Session] = set()  # who have been told nothing yet
         self._lists_of: set[UUID] = set()
+        self._changes = Changes()
         self._is_queue_changed = False
         self._inbox_to: set[Session] = set()
         self._waiting: set[UUID] = set()  # customers' chats that wait and are watched here
@@ -53,7 +56,8 @@ class LiveNews:
         self._queue_told: dict[str, Any] = {}
         self._queue_told_at = -math.inf
         self._presence = Task("presence", self._tell_presence)
-        self._inbox = Task("inbox", self._tell_inbox)
+        # Lists are what operators work by: a larger share than of what is only nice to see.
+        self._inbox = Task("inbox", self._tell_inbox, share=5)
         self._queue = Task("queue", self._tell_places)
         self._tasks = (self._presence, self._inbox, self._queue)
 
@@ -80,11 +84,14 @@ class LiveNews:
         operator_ids: set[UUID] = set()
         list_ids: set[UUID] = set()
         is_queue_changed = False
+        rows = [change for change in changes if change.chat_id is not None and self._is_for_lists(change)]
         for change in changes:
             if change.event in _OF_OPERATORS:
                 operator_ids |= {change.person_id} if change.person_id else set()
                 is_queue_changed = True  # available operators
-            elif change.event not in _ONLY_IN_THE_CHAT:
+            elif change.event == "mention.changed":
+                list_ids |= {change.person_id} if change.person_id else set()
+            elif change.event not in _ONLY_IN_THE_ROW:
                 is_queue_changed = True
                 if change.event.startswith("chat."):  # a message changes no holder: an event of the chat's follows
                     list_ids |= {each for each in (change.person_id, change.from_person_id) if each}
@@ -92,14 +99,16 @@ class LiveNews:
             if self._presence_of is not None:
                 self._presence_of |= operator_ids
             self._lists_of |= list_ids
+            for change in rows:
+                self._changes.note(change)
             self._is_queue_changed |= is_queue_changed
             has_waiting = bool(self._waiting)
         if operator_ids:
             self._presence.request()
-        if is_queue_changed:
+        if is_queue_changed or rows or list_ids:
             self._inbox.request()
-            if has_waiting:
-                self._queue.request()
+        if is_queue_changed and has_waiting:
+            self._queue.request()
 
     def note_everything(self) -> None:
         """Take note that anything may have happened: the relay was away."""
@@ -107,6 +116,7 @@ class LiveNews:
         with self._lock:
             self._presence_of = None
             self._inbox_to.update(staff)
+            self._changes.reset()
         for task in self._tasks:
             task.request()
 
@@ -152,34 +162,50 @@ class LiveNews:
         with self._lock:
             newcomers, self._inbox_to = self._inbox_to, set()
             list_ids, self._lists_of = self._lists_of, set()
+            changes, self._changes = self._changes, Changes()
             is_queue_changed, self._is_queue_changed = self._is_queue_changed, False
         staff = self._people.staff()
         if not staff:
             return
         listed = {each for each in staff if each in newcomers or each.person_id in list_ids}
-        if not listed and not is_queue_changed:
+        if not listed and not is_queue_changed and not changes:
             return
+        person_ids = {each.person_id for each in staff if each.person_id is not None}
+        new_ids = {each.person_id for each in newcomers if each.person_id is not None}
         ids = {session.person_id for session in listed if session.person_id is not None}
         try:
             (queue,) = self._store.call_for_task("public", "get_assignment_queue_status")
+            tickets = self._store.call_for_task("private", "count_open_tickets")[0]["count_open_tickets"]
             holds = self._holds(ids)
+            mentions = self._mentions(ids)
+            news = self._lists.look_up(changes, person_ids, person_ids if is_queue_changed else new_ids)
         except BaseException:
             with self._lock:
                 self._inbox_to |= newcomers
                 self._lists_of |= list_ids
+                self._changes.put_back(changes)
                 self._is_queue_changed |= is_queue_changed
             raise
-        shared = encode({"type": "inbox", "queue": queue}) if self._is_worth_telling(queue) else None
-        frames: dict[UUID | None, bytes] = {}  # of a person, who may have several sockets
+        parts = self._lists.parts(news)
+        told = {"type": "inbox", "queue": queue, "tickets": tickets}
+        shared = encode(told) if self._is_worth_telling(queue | {"tickets": tickets}) else None
+        frames: dict[tuple[UUID | None, bool], bytes] = {}  # of a person, who may have several sockets
         for session in unhurried(staff):
-            if session in listed:
-                person_id = session.person_id
-                if person_id not in frames:
-                    chats = holds.get(person_id, []) if person_id is not None else []
-                    frames[person_id] = encode({"type": "inbox", "queue": queue, "chats": chats})
-                session.connection.send(frames[person_id])
-            elif shared is not None:
-                session.connection.send(shared)
+            person_id, is_new = session.person_id, session in newcomers
+            part = parts.get(person_id) if person_id is not None else None
+            if session not in listed and not part:
+                if shared is not None:
+                    session.connection.send(shared)
+                continue
+            if (person_id, is_new) not in frames:
+                frame = {**told, **(part or {})}
+                if session in listed:
+                    frame["chats"] = holds.get(person_id, []) if person_id is not None else []
+                    frame["mentions"] = mentions.get(person_id, 0) if person_id is not None else 0
+                if is_new and person_id in news.kinds:
+                    frame["next"] = news.next(person_id)
+                frames[person_id, is_new] = encode(frame)
+            session.connection.send(frames[person_id, is_new])
 
     def _is_worth_telling(self, queue: dict[str, Any]) -> bool:
         numbers = {name: value for name, value in queue.items() if name not in _CLOCKS}
@@ -213,6 +239,12 @@ class LiveNews:
                 self._places[chat_id] = place
                 self._hub.tell(chat_id, False, encode({"type": "queue", **row}))
 
+    def _is_for_lists(self, change: Change) -> bool:
+        """Whether it changes a row that somebody here may have: what only one person sees, not of a customer."""
+        if change.event not in OF_ONE or change.person_id is None:
+            return True
+        return any(session.is_staff for session in self._people.sessions_of([change.person_id]))
+
     def _presence_rows(self, ids: set[UUID] | None) -> list[dict[str, Any]]:
         asked = {} if ids is None else {"p_operator_ids": list(ids)}
         return self._store.call_for_task("private", "list_presence", **asked)
@@ -225,6 +257,13 @@ class LiveNews:
             for row in rows:
                 holds[row[0]].append(dict(zip(names[1:], row[1:], strict=True)))
         return holds
+
+    def _mentions(self, operator_ids: set[UUID]) -> dict[UUID, int]:
+        """Return how many mentions each of these operators has not read; who has none is left out."""
+        if not operator_ids:
+            return {}
+        rows = self._store.call_for_task("private", "count_mentions", p_operator_ids=list(operator_ids))
+        return {row["operator_id"]: row["unread_count"] for row in rows}
 
 
 def _absent(operator_id: UUID) -> dict[str, Any]:

@@ -8,18 +8,25 @@ from psycopg import sql
 
 from web.db import call, database
 from web.openapi import operation
-from web.replies import created, one, page
+from web.replies import created, one, page, values
 from web.schemas import (
     Candidates,
+    Changes,
     Chat,
     MetricPage,
     Operator,
+    OperatorPage,
+    Persona,
+    PersonaPage,
     QueueStatus,
     Reason,
     Reassign,
     RegisterOperator,
     Rows,
+    SavePersona,
+    SettingPage,
     StuckSince,
+    WidgetSettings,
 )
 from web.tokens import current_caller
 
@@ -32,6 +39,11 @@ METRICS = (
     "repeated_assignments",
     "operator_performance",
     "assignment_metrics",
+    "chat_volume",
+    "wait_history",
+    "state_history",
+    "idle_history",
+    "assignment_distribution",
 )
 
 
@@ -61,6 +73,69 @@ def complete_any_chat(chat_id: UUID, json: Reason) -> ResponseReturnValue:
 def register_operator(json: RegisterOperator) -> ResponseReturnValue:
     """Make a person who can sign in an operator or an admin."""
     return created(call("register_operator", **json.arguments()))
+
+
+@blueprint.get("/operators")
+@operation("Admins", OperatorPage)
+def list_operators() -> ResponseReturnValue:
+    """List all operators, with what they hold and whether they are here."""
+    return page(values(call("list_operators")))
+
+
+@blueprint.patch("/operators/<uuid:operator_id>")
+@operation("Admins", Operator)
+def update_operator(operator_id: UUID, json: Changes) -> ResponseReturnValue:
+    """Change name, email, role, capacity, is_active or auto_assign of an operator."""
+    return one(call("update_operator", p_operator_id=operator_id, p_changes=json.root))
+
+
+@blueprint.get("/personas")
+@operation("Admins", PersonaPage)
+def list_personas() -> ResponseReturnValue:
+    """List the personas, the active ones first."""
+    return page(call("list_personas"))
+
+
+@blueprint.post("/personas")
+@operation("Admins", Persona, status=(200, 201))
+def make_persona(json: SavePersona) -> ResponseReturnValue:
+    """Make a persona."""
+    return created(call("save_persona", **json.arguments()))
+
+
+@blueprint.put("/personas/<uuid:persona_id>")
+@operation("Admins", Persona)
+def save_persona(persona_id: UUID, json: SavePersona) -> ResponseReturnValue:
+    """Replace a persona."""
+    return one(call("save_persona", p_id=persona_id, **json.arguments()))
+
+
+@blueprint.get("/settings")
+@operation("Admins", SettingPage)
+def list_settings() -> ResponseReturnValue:
+    """List all settings."""
+    return page(call("list_settings"))
+
+
+@blueprint.patch("/settings")
+@operation("Admins", SettingPage)
+def set_settings(json: Changes) -> ResponseReturnValue:
+    """Change settings, by their names."""
+    return page(call("set_settings", p_changes=json.root))
+
+
+@blueprint.get("/widget-settings")
+@operation("Admins", WidgetSettings)
+def get_all_widget_settings() -> ResponseReturnValue:
+    """Return how the widget is set up."""
+    return one(call("get_all_widget_settings"))
+
+
+@blueprint.patch("/widget-settings")
+@operation("Admins", WidgetSettings)
+def set_widget_settings(json: Changes) -> ResponseReturnValue:
+    """Change how the widget is set up; the hint of a refusal names the field."""
+    return one(call("set_widget_settings", p_changes=json.root))
 
 
 @blueprint.get("/queue-status")

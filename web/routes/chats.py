@@ -12,10 +12,15 @@ from web.schemas import (
     Chat,
     ChatList,
     ChatPage,
+    ChatPanel,
+    Customer,
+    IntroduceMyself,
     Me,
     MessageList,
     MessagePage,
     QueuePosition,
+    RateChat,
+    Rating,
     ReadMark,
     Reason,
     StartChat,
@@ -30,6 +35,13 @@ def who_am_i() -> ResponseReturnValue:
     """Tell the caller who he is to the rules: his id and kind."""
     me: ResponseReturnValue = value(call("who_am_i"))
     return me
+
+
+@blueprint.post("/me")
+@operation("Chats", Customer)
+def introduce_myself(json: IntroduceMyself) -> ResponseReturnValue:
+    """Say who one is; what the host page has said stays."""
+    return one(call("introduce_myself", **json.arguments()))
 
 
 @blueprint.post("/chats")
@@ -75,12 +87,35 @@ def get_queue_position(chat_id: UUID) -> ResponseReturnValue:
     return one(call("get_queue_position", p_chat_id=chat_id))
 
 
+@blueprint.get("/chats/<uuid:chat_id>/panel")
+@operation("Chats", ChatPanel)
+def get_chat_panel(chat_id: UUID) -> ResponseReturnValue:
+    """Return what stands beside a chat for its staff: the customer, what was before, from whom it came."""
+    panel: ResponseReturnValue = value(call("get_chat_panel", p_chat_id=chat_id))
+    return panel
+
+
 @blueprint.post("/chats/<uuid:chat_id>/read")
 @operation("Messages", status=204)
 def mark_read(chat_id: UUID, json: ReadMark) -> ResponseReturnValue:
     """Remember how far the caller has read."""
     call("mark_read", p_chat_id=chat_id, **json.arguments())
     return EMPTY
+
+
+@blueprint.get("/chats/<uuid:chat_id>/rating")
+@operation("Chats", Rating, status=(200, 204))
+def get_rating(chat_id: UUID) -> ResponseReturnValue:
+    """Return what the customer thinks of the chat; 204 while he has not said it."""
+    rows = call("get_rating", p_chat_id=chat_id)
+    return rows[0] if rows else EMPTY
+
+
+@blueprint.post("/chats/<uuid:chat_id>/rating")
+@operation("Chats", Rating)
+def rate_chat(chat_id: UUID, json: RateChat) -> ResponseReturnValue:
+    """Rate a chat that was answered, as its customer; again replaces it."""
+    return one(call("rate_chat", p_chat_id=chat_id, **json.arguments()))
 
 
 @blueprint.post("/chats/<uuid:chat_id>/complete")

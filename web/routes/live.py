@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Blueprint, Request, Response, g, request
@@ -17,13 +16,12 @@ from web.live.connection import Connection, HandshakeError
 from web.live.events import list_events
 from web.live.process import Live, live
 from web.openapi import operation
-from web.replies import EMPTY
+from web.replies import EMPTY, value
 from web.schemas import EventList, EventPage, SetTyping, Snapshot
+from web.security import is_own_origin
 from web.tokens import current_caller
 
 blueprint = Blueprint("live", __name__)
-
-_PORTS = {"http": 80, "https": 443}
 
 
 # Twice, because Werkzeug takes a request that asks for an upgrade to a rule for such requests only.
@@ -67,16 +65,22 @@ def list_chat_events(chat_id: UUID, query: EventList) -> ResponseReturnValue:
 @blueprint.get("/api/chats/<uuid:chat_id>/snapshot")
 @operation("Live", Snapshot)
 def get_snapshot(chat_id: UUID) -> ResponseReturnValue:
-    """Return what a chat's screen begins with: the chat, its newest 50 messages, and how far they were read."""
+    """Return what a chat's screen begins with: the chat, its newest 50 messages, how far they were read, and more."""
     epoch = live().hub.epoch
 
     def read(connection: Conn) -> dict[str, Any]:
         # The chat first: what happens before the others are read is then told again, not missed.
         rows: dict[str, list[DictRow]] = {
             function: invoke(connection, "public", function, p_chat_id=chat_id)
-            for function in ("get_chat", "list_messages", "list_read_marks")
+            for function in ("get_chat", "list_messages", "list_read_marks", "get_chat_extras")
         }
-        return {"chat": rows["get_chat"][0], "messages": rows["list_messages"], "read_marks": rows["list_read_marks"]}
+        return {
+            "chat": rows["get_chat"][0],
+            "messages": rows["list_messages"],
+            "read_marks": rows["list_read_marks"],
+            "rating": None,
+            **value(rows["get_chat_extras"]),
+        }
 
     return {**database().run(current_caller(), read), "epoch": epoch}
 
@@ -127,13 +131,7 @@ def _is_origin_allowed(asked: Request, config: Config) -> bool:
     origin = asked.headers.get("Origin")
     if origin is None or "*" in config.allowed_origins or origin.rstrip("/") in config.allowed_origins:
         return True
-    try:
-        parts = urlsplit(origin)
-        port = parts.port or _PORTS.get(parts.scheme)
-        own = urlsplit(f"{parts.scheme}://{asked.host}")
-        return bool(parts.hostname) and (parts.hostname, port) == (own.hostname, own.port or _PORTS.get(own.scheme))
-    except ValueError:
-        return False
+    return is_own_origin(origin)
 
 
 def _no_sockets(code: str, message: str) -> ApiError:

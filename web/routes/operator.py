@@ -5,13 +5,12 @@ from flask.typing import ResponseReturnValue
 
 from web.db import call
 from web.openapi import operation
-from web.replies import EMPTY, created, one, value
+from web.replies import EMPTY, created, one
 from web.schemas import (
     AskForChat,
     Chat,
     ChatRef,
     HandBack,
-    Inbox,
     Message,
     Operator,
     SetStatus,
@@ -21,14 +20,6 @@ from web.schemas import (
 from web.tokens import current_caller
 
 blueprint = Blueprint("operator", __name__, url_prefix="/api/operator")
-
-
-@blueprint.get("/inbox")
-@operation("Operators", Inbox)
-def get_operator_inbox() -> ResponseReturnValue:
-    """Return the chats that the operator holds, what is next for him, the queue, and his numbers."""
-    inbox: ResponseReturnValue = value(call("get_operator_inbox"))
-    return inbox
 
 
 @blueprint.post("/assign")
