@@ -7,8 +7,11 @@ BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # Node.js comes with the development requirements
 
+SENTENCES := -F babel.cfg -k gettext -k ngettext:1,2 --sort-output --add-location=file --no-wrap
+CATALOGUES := --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+
 .DEFAULT_GOAL := help
-.PHONY: help run psql keys load unload supabase demo test soak uploads check format bench clean
+.PHONY: help run psql keys load unload supabase demo test soak uploads check format translations bench clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +55,11 @@ check: $(VENV)/.development node_modules/.installed  ## Lint, formatting, types,
 format: $(VENV)/.development  ## Format the Python, and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+translations: $(VENV)/.development  ## Collect the sentences of the screens, for translators: web/translations
+	@mkdir -p .cache
+	@$(BIN)/pybabel --quiet extract $(SENTENCES) -o .cache/messages.pot .
+	@$(BIN)/pybabel --quiet update -i .cache/messages.pot -d web/translations $(CATALOGUES)
 
 bench: $(VENV)/.development  ## Measure assignment beside procrastinate, and live events beside socket.io
 	@$(BIN)/python -m bench.assignment $(ARGS)

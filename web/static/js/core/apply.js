@@ -1,7 +1,7 @@
 // One chat as it is, made from a snapshot and from what has happened since. Pure: nothing that is given
 // is changed, and what did not change is the same object afterwards.
 
-/** @import { ChatView, Chat, EventFrame, Frame, Message, MessageChange, ReadMark, Snapshot } from "./types.d.ts" */
+/** @import { ChatView, Chat, EventFrame, Frame, Message, MessageChange, Note, NoteChange, ReadMark, Snapshot } from "./types.d.ts" */
 
 /**
  * @param {Snapshot} snapshot
@@ -62,6 +62,14 @@ function isOfMessage(frame) {
 }
 
 /**
+ * @param {EventFrame} frame
+ * @returns {frame is NoteChange}
+ */
+function isOfNote(frame) {
+  return frame.event === "note.created" || frame.event === "note.edited" || frame.event === "note.deleted";
+}
+
+/**
  * @param {ChatView} view
  * @param {EventFrame} frame
  * @returns {Partial<ChatView>}
@@ -71,6 +79,8 @@ function changed(view, frame) {
   if (frame.event === "message.read") {
     return { read_marks: withMark(view.read_marks, { ...frame.data, read_at: frame.at }) };
   }
+  if (isOfNote(frame)) return { notes: withNote(view.notes ?? [], frame.data) };
+  if (frame.event === "chat.rated") return { rating: frame.data };
   return {}; // it is all in the row
 }
 
@@ -94,6 +104,20 @@ function withMessage(messages, message) {
   if (messages[place]?.seq === message.seq) return messages.with(place, message);
   if (place === -1 && messages.length > 0) return messages;
   return messages.toSpliced(place + 1, 0, message);
+}
+
+/**
+ * A new note goes to its place in time, a known one is replaced. Frames say how it is now: whatever the event
+ * was, one that is deleted is not there.
+ * @param {Note[]} notes
+ * @param {Note} note
+ */
+function withNote(notes, note) {
+  const known = notes.findIndex((other) => other.id === note.id);
+  if (note.deleted_at !== null) return known === -1 ? notes : notes.toSpliced(known, 1);
+  if (known !== -1) return notes.with(known, note);
+  const place = notes.findLastIndex((other) => other.created_at <= note.created_at);
+  return notes.toSpliced(place + 1, 0, note);
 }
 
 /**

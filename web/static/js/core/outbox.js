@@ -3,7 +3,7 @@
 // message. Of several tabs one sends at a time; where the browser has no locks they may both.
 
 /** @import { Api } from "./api.js" */
-/** @import { Message, Outgoing, Problem } from "./types.d.ts" */
+/** @import { Attachment, Message, Outgoing, Problem } from "./types.d.ts" */
 
 import { ApiError } from "./api.js";
 import { Emitter } from "./emitter.js";
@@ -90,11 +90,12 @@ export class Outbox extends Emitter {
   /**
    * @param {string} chatId
    * @param {string} content
+   * @param {Attachment[]} [attachments]  files that are in the chat's folder already
    */
-  send(chatId, content) {
+  send(chatId, content, attachments = []) {
     const client_message_id = newId();
     this.#mine.add(client_message_id);
-    return this.#queue({ client_message_id, chat_id: chatId, content });
+    return this.#queue({ client_message_id, chat_id: chatId, content, attachments });
   }
 
   /**
@@ -149,12 +150,12 @@ export class Outbox extends Emitter {
     }
   }
 
-  /** @param {Pick<Outgoing, "client_message_id" | "chat_id" | "content">} message */
-  #queue({ client_message_id, chat_id, content }) {
+  /** @param {Pick<Outgoing, "client_message_id" | "chat_id" | "content" | "attachments">} message */
+  #queue({ client_message_id, chat_id, content, attachments }) {
     this.#lastTime = Math.max(Date.now(), this.#lastTime + 1);
     /** @type {Outgoing} */
     const entry = {
-      ...{ client_message_id, chat_id, content, created_at: this.#lastTime },
+      ...{ client_message_id, chat_id, content, attachments, created_at: this.#lastTime },
       ...{ status: "pending", problem: null, message: null },
     };
     this.#keep(entry);
@@ -200,11 +201,12 @@ export class Outbox extends Emitter {
     this.#look(); // another tab may have sent it
     const entry = this.#entries.get(id);
     if (entry?.status !== "pending" || signal.aborted) return null;
-    const { chat_id, content, client_message_id } = entry;
+    const { chat_id, content, client_message_id, attachments } = entry;
+    const paths = attachments.map((attachment) => attachment.path);
+    const message = { chat_id, content, client_message_id, ...(paths.length > 0 ? { attachments: paths } : {}) };
     const path = this.#role === "customer" ? "/api/messages" : "/api/operator/messages";
     try {
-      const message = await this.#api.post(path, { chat_id, content, client_message_id }, signal);
-      this.#answer(id, "sent", null, message);
+      this.#answer(id, "sent", null, await this.#api.post(path, message, signal));
       return null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -266,7 +268,8 @@ export class Outbox extends Emitter {
       changed.add(entry.chat_id);
     }
     for (const [id, value] of stored) {
-      const entry = /** @type {Outgoing} */ (value);
+      const kept = /** @type {Omit<Outgoing, "attachments"> & { attachments?: Attachment[] }} */ (value);
+      const entry = { ...kept, attachments: kept.attachments ?? [] };
       const known = this.#entries.get(id);
       if (known?.status === "sent" || (known?.status === entry.status && known.created_at === entry.created_at)) continue;
       this.#entries.set(id, entry);

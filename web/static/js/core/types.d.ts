@@ -67,11 +67,38 @@ export interface ReadMark {
   read_at: string;
 }
 
+/** What somebody of the staff has noted about a chat. Never told to a customer. */
+export interface Note {
+  id: string;
+  chat_id: string;
+  author_id: string;
+  author_name: string;
+  /** Empty when the note is deleted. */
+  content: string;
+  /** Ids of operators. */
+  mentions: string[];
+  client_note_id: string | null;
+  created_at: string;
+  edited_at: string | null;
+  deleted_at: string | null;
+}
+
+/** What the customer thinks of the chat. */
+export interface Rating {
+  /** 1 to 5. */
+  score: number;
+  comment: string | null;
+}
+
 /** GET /api/chats/<id>/snapshot. The chat was read first: the rest may be newer than its event_seq says. */
 export interface Snapshot {
   chat: Chat;
   messages: Message[];
   read_marks: ReadMark[];
+  /** In their order, without deleted ones; not there for a customer. */
+  notes?: Note[];
+  /** Null while there is none, and for its customer: GET /api/chats/<id>/rating. */
+  rating: Rating | null;
   /** Of the history that the number belongs to; null when the server does not know it just now. */
   epoch: string | null;
 }
@@ -101,6 +128,12 @@ export interface MessageChange extends EventBase {
 export interface ReadChange extends EventBase {
   event: "message.read";
   data: Omit<ReadMark, "read_at">;
+}
+
+/** To staff. */
+export interface NoteChange extends EventBase {
+  event: "note.created" | "note.edited" | "note.deleted";
+  data: Note;
 }
 
 /** To staff: who got, had or lost the chat, who did it and why. */
@@ -133,7 +166,13 @@ export interface ChatChange extends EventBase {
   data: Partial<HoldChange> & Partial<Face>;
 }
 
-export type EventFrame = MessageChange | ReadChange | ChatChange;
+/** To staff: the customer has rated the chat, or rated it anew. */
+export interface RatingChange extends EventBase {
+  event: "chat.rated";
+  data: Rating;
+}
+
+export type EventFrame = MessageChange | ReadChange | NoteChange | RatingChange | ChatChange;
 
 export interface ReadyFrame {
   type: "ready";
@@ -188,11 +227,110 @@ export interface QueueStatus {
   free_capacity: number;
 }
 
-/** `chats`, the chats that one holds, is there only when they have changed, and in the first one. */
+/** A chat in a list of the staff's, everywhere in this shape. The last three are the reader's own. */
+export interface ListRow {
+  id: string;
+  chat_state: ChatState;
+  handling: "turn" | "session";
+  priority: number;
+  real_user_id: string;
+  fictional_user_id: string | null;
+  assigned_operator_id: string | null;
+  last_operator_id: string | null;
+  waiting_since: string | null;
+  assignment_time: string | null;
+  operator_replied_at: string | null;
+  last_message_at: string | null;
+  created_at: string;
+  /** When the chat came into its state, or to its holder. */
+  state_since: string;
+  /** Since when the customer is owed a reply; null: nothing is owed. */
+  owed_since: string | null;
+  headline: string | null;
+  /** Of two rows of a chat the one with the lower number is the older one. */
+  event_seq: number;
+  /** Null: nobody knows it. */
+  customer_name: string | null;
+  customer_email: string | null;
+  holder_name: string | null;
+  last_operator_name: string | null;
+  persona_name: string | null;
+  /** The newest message that is not deleted; of files without words `preview` has their names. */
+  last_message: { seq: number; sender_type: Message["sender_type"]; preview: string; created_at: string } | null;
+  note_count: number;
+  rating: number | null;
+  customer_connected: boolean;
+  /** Of the customer's messages; 100: as many, or more. */
+  unread_count: number;
+  snoozed_until: string | null;
+  /** When one's own hold becomes idle. */
+  idle_at: string | null;
+}
+
+/** Of GET /api/operator/boxes/<box> and of the boxes in the inbox: what the next page begins after. */
+export interface BoxRow extends ListRow {
+  cursor: Record<string, unknown>;
+}
+
+/** What is next for the operator, and why; refused: his hands are full. */
+export interface NextRow extends ListRow {
+  rank: number;
+  chat_id: string;
+  decision: "next" | "refused";
+  reason: string;
+}
+
+/** GET /api/operator/inbox. */
+export interface Inbox {
+  operator: {
+    id: string;
+    name: string;
+    email: string | null;
+    role: "operator" | "admin";
+    is_active: boolean;
+    capacity: number;
+    auto_assign: boolean;
+    status: Presence["status"];
+    status_reason: string | null;
+    /** How many chats he holds. */
+    held: number;
+  };
+  chats: Chat[];
+  held: BoxRow[];
+  waiting_customer: BoxRow[];
+  snoozed: BoxRow[];
+  next: NextRow | null;
+  queue: QueueStatus;
+  /** How many notes mention him that he has not read. */
+  mentions: number;
+  /** How many tickets nobody has begun to work on. */
+  tickets: number;
+  /** Of today; null: nothing yet. */
+  numbers: { messages_sent: number; chats_handled: number; idle_incidents: number; chats_missed: number } | null;
+  settings: { idle_limit_seconds: number; allow_take: boolean; time_zone: string };
+}
+
+/**
+ * What an operator's lists are kept by; docs/live.md says how. All but `queue` is there only when there is something
+ * to say.
+ */
 export interface InboxFrame {
   type: "inbox";
   queue: QueueStatus;
+  /** How many tickets nobody has begun to work on. */
+  tickets: number;
+  /** The chats that one holds. */
   chats?: Chat[];
+  /** How many notes mention one that one has not read; with the chats, and when that has changed. */
+  mentions?: number;
+  /** Rows of chats that have changed and that one may see. */
+  changed?: ListRow[];
+  /** Chats that one may see no more, or that are deleted. */
+  gone?: string[];
+  /** Null: nothing waits. */
+  next?: NextRow | null;
+  /** Fetch the boxes afresh. */
+  reset?: true;
 }
 
 export interface Presence {
@@ -255,6 +393,7 @@ export interface Outgoing {
   client_message_id: string;
   chat_id: string;
   content: string;
+  attachments: Attachment[];
   /** Milliseconds since 1970, made strictly increasing: the order of sending. */
   created_at: number;
   status: "pending" | "sent" | "failed";
@@ -262,4 +401,14 @@ export interface Outgoing {
   problem: Problem | null;
   /** The stored message, once it is sent. */
   message: Message | null;
+}
+
+/** What a page works with: POST /session, /session/token, /session/visitor. */
+export interface PageSession {
+  access_token: string;
+  /** Seconds since 1970. */
+  expires_at: number;
+  user_id: string;
+  /** For the widget, where the browser keeps no cookie of ours: the host page keeps it and brings it along. */
+  resume?: string | null;
 }

@@ -1,0 +1,94 @@
+// Forms say what is wrong beside the field, keep what was typed, and put the keyboard where there is something to do.
+
+import { ApiError } from "../core/api.js";
+import { gettext } from "../core/i18n.js";
+
+/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Field */
+
+/**
+ * Whether everything that is asked for is there and has the right form; where it is not, say so beside it and go to
+ * the first such field. The fields' own constraints decide (`required`, `type`, `pattern`, …; `data-problem` is the
+ * sentence for a pattern).
+ * @param {HTMLFormElement} form  with `novalidate`
+ * @returns {boolean}
+ */
+export function isComplete(form) {
+  clearProblems(form);
+  const wrong = fieldsOf(form).filter((field) => field.willValidate && !field.validity.valid);
+  for (const field of wrong) showProblem(field, sentence(field));
+  wrong[0]?.focus();
+  return wrong.length === 0;
+}
+
+/**
+ * Say what the server has refused: beside the field that it names (`name: what`, in its hint), else above the form.
+ * @param {HTMLFormElement} form
+ * @param {unknown} error
+ */
+export function showRefusal(form, error) {
+  const { message, hint } =
+    error instanceof ApiError ? error.problem : { message: gettext("Something went wrong."), hint: null };
+  const [name, what] = hint?.match(/^(\w+): ([^]*)$/)?.slice(1) ?? [];
+  const field = name ? fieldsOf(form).find((each) => each.name === name) : undefined;
+  if (field && what) {
+    showProblem(field, what);
+    field.focus();
+    return;
+  }
+  const place = form.querySelector('[data-part="problem"]');
+  if (place) place.textContent = hint ? `${message} ${hint}` : message;
+  else throw error;
+}
+
+/**
+ * @param {Field} field
+ * @param {string} problem
+ */
+export function showProblem(field, problem) {
+  field.setAttribute("aria-invalid", "true");
+  const place = document.getElementById(`${field.id}-problem`);
+  if (place) place.textContent = problem;
+}
+
+/**
+ * Nothing is wrong any more.
+ * @param {HTMLFormElement} form
+ */
+export function clearProblems(form) {
+  for (const field of fieldsOf(form)) field.removeAttribute("aria-invalid");
+  for (const place of form.querySelectorAll(".problem")) place.textContent = "";
+}
+
+/**
+ * What is in a form, by the fields' names: texts, and true or false of check boxes.
+ * @param {HTMLFormElement} form
+ * @returns {Record<string, string | boolean>}
+ */
+export function valuesOf(form) {
+  return Object.fromEntries(
+    fieldsOf(form)
+      .filter((field) => field.name && !(field instanceof HTMLInputElement && field.type === "radio" && !field.checked))
+      .map((field) => [
+        field.name,
+        field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value,
+      ]),
+  );
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @returns {Field[]}
+ */
+function fieldsOf(form) {
+  return /** @type {Field[]} */ ([...form.elements].filter((element) => element.matches("input, select, textarea")));
+}
+
+/** @param {Field} field */
+function sentence(field) {
+  const { validity } = field;
+  if (validity.valueMissing) return gettext("This is needed.");
+  if (validity.typeMismatch && field.type === "email") return gettext("This is no email address.");
+  if (validity.typeMismatch && field.type === "url") return gettext("This is no address of a page.");
+  if (validity.tooShort) return gettext("This is too short.");
+  return field.dataset["problem"] ?? field.validationMessage;
+}

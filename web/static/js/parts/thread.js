@@ -1,0 +1,296 @@
+// The conversation on the screen. Of a long one only a window is in the page: lines are added at the end that is
+// looked at and taken away at the far one. Whatever happens, what one reads stays where it is: at the end the view
+// follows what comes, elsewhere the line at its top is the anchor.
+
+/** @import { Entry } from "./entries.js" */
+/** @import { Attachment } from "../core/types.d.ts" */
+
+import { BatonElement } from "../core/element.js";
+import { fill, make, reconcile } from "../core/render.js";
+
+const WINDOW = 300; // lines in the page
+const STEP = 100; // lines that are added at once
+const STICKY = 100; // px from the end that still count as being there
+const FOLD_LINES = 12;
+const SKELETON_MS = 150; // before that nothing is shown: most chats are there sooner
+
+/**
+ * `<baton-thread>`, made by the macro `thread`. It tells `thread-read` when its end is in view, and
+ * `thread-action` ({ action, entry, button }) when a button of a line is pressed.
+ */
+export class Thread extends BatonElement {
+  /** @type {readonly Entry[]} */
+  #entries = [];
+  /** The window: entries from here to there are in the page. */
+  #from = 0;
+  #to = 0;
+  #isAtEnd = true;
+  #isLoading = false;
+  #hasBeenBelowTop = false;
+  /** @type {(() => Promise<boolean>) | null} */
+  #loadOlder = null;
+  /** @type {((attachments: Attachment[], list: Element) => void) | null} */
+  #showAttachments = null;
+  /** What each line was filled with. @type {WeakMap<Element, Entry>} */
+  #shown = new WeakMap();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #skeletonTimer;
+  /** @type {ResizeObserver | null} */
+  #resizes = null;
+
+  /** @override */
+  connected() {
+    const scroll = this.#scroll;
+    this.listen("scroll", () => this.#scrolled(), scroll, { passive: true });
+    this.listen("click", (event) => this.#clicked(event));
+    this.listen("click", () => this.toEnd("smooth"), this.find(".thread-latest"));
+    // The keyboard of a phone, a box that grows, a picture that is there at last.
+    this.#resizes = new ResizeObserver(() => this.#isAtEnd && this.toEnd());
+    this.#resizes.observe(scroll);
+    this.#resizes.observe(this.#list);
+  }
+
+  /** @override */
+  disconnected() {
+    this.#resizes?.disconnect();
+    clearTimeout(this.#skeletonTimer);
+  }
+
+  /**
+   * Begin with another conversation: nothing is shown until `show`, a skeleton if that takes long.
+   * @param {object} how
+   * @param {() => Promise<boolean>} how.loadOlder  loads older lines; whether there are more
+   * @param {(attachments: Attachment[], list: Element) => void} how.showAttachments
+   */
+  open({ loadOlder, showAttachments }) {
+    this.#loadOlder = loadOlder;
+    this.#showAttachments = showAttachments;
+    this.#entries = [];
+    this.#from = this.#to = 0;
+    this.#isAtEnd = true;
+    this.#hasBeenBelowTop = false;
+    this.#list.replaceChildren();
+    this.typing("");
+    clearTimeout(this.#skeletonTimer);
+    this.#skeletonTimer = setTimeout(() => (this.#skeleton.hidden = false), SKELETON_MS);
+  }
+
+  /**
+   * Show these lines. Those that are there already stay what they are.
+   * @param {readonly Entry[]} entries
+   */
+  show(entries) {
+    clearTimeout(this.#skeletonTimer);
+    this.#skeleton.hidden = true;
+    const firstKey = this.#entries[this.#from]?.key;
+    const wasAtEnd = this.#isAtEnd || this.#entries.length === 0;
+    const lastIsMine = entries.at(-1)?.["side"] === "mine" && entries.at(-1)?.key !== this.#entries.at(-1)?.key;
+    this.#entries = entries;
+    if (wasAtEnd || lastIsMine) {
+      this.#to = entries.length;
+      this.#from = Math.max(0, this.#to - WINDOW);
+    } else {
+      const from = entries.findIndex((entry) => entry.key === firstKey);
+      const size = this.#to - this.#from;
+      this.#from = Math.max(0, from);
+      this.#to = Math.min(entries.length, this.#from + Math.max(size, STEP));
+    }
+    this.#render();
+    if (wasAtEnd || lastIsMine) this.toEnd();
+    this.#showLatest();
+  }
+
+  /**
+   * Say who is typing; an empty text: nobody.
+   * @param {string} text
+   */
+  typing(text) {
+    const line = this.find(".thread-typing");
+    if (line.textContent !== text) line.textContent = text;
+    line.hidden = text === "";
+    if (this.#isAtEnd) this.toEnd();
+  }
+
+  /**
+   * Go to the newest line.
+   * @param {ScrollBehavior} [behavior]
+   */
+  toEnd(behavior = "instant") {
+    if (this.#to < this.#entries.length) {
+      this.#to = this.#entries.length;
+      this.#from = Math.max(0, this.#to - WINDOW);
+      this.#render();
+    }
+    this.#isAtEnd = true;
+    this.#scroll.scrollTo({ top: this.#scroll.scrollHeight, behavior });
+    this.#showLatest();
+  }
+
+  /**
+   * Bring a message into view, and the keyboard's focus to it; false: it is not loaded.
+   * @param {number} seq
+   */
+  reveal(seq) {
+    const place = this.#entries.findIndex((entry) => entry["seq"] === seq);
+    if (place === -1) return false;
+    if (place < this.#from || place >= this.#to) {
+      this.#from = Math.max(0, place - STEP);
+      this.#to = Math.min(this.#entries.length, this.#from + WINDOW);
+      this.#render();
+    }
+    const line = /** @type {HTMLElement | null} */ (this.#list.querySelector(`[data-seq="${seq}"]`));
+    this.#isAtEnd = false;
+    line?.scrollIntoView({ block: "center" });
+    line?.setAttribute("tabindex", "-1");
+    line?.focus({ preventScroll: true });
+    line?.setAttribute("data-revealed", "");
+    return true;
+  }
+
+  /** Whether the newest line is in view. */
+  get isAtEnd() {
+    return this.#isAtEnd;
+  }
+
+  get #scroll() {
+    return this.find(".thread-scroll");
+  }
+
+  get #list() {
+    return this.find(".thread-entries");
+  }
+
+  get #skeleton() {
+    return this.find(".thread-skeleton");
+  }
+
+  /** Put the window into the page; what is at the top of the view stays there. */
+  #render() {
+    const anchor = this.#isAtEnd ? null : this.#anchor();
+    reconcile(this.#list, this.#entries.slice(this.#from, this.#to), {
+      key: (entry) => entry.key,
+      make: (entry) => this.#make(entry),
+      update: (line, entry) => this.#update(line, entry),
+    });
+    if (anchor?.line.isConnected) this.#scroll.scrollTop += anchor.line.getBoundingClientRect().top - anchor.top;
+  }
+
+  /** @param {Entry} entry */
+  #make(entry) {
+    const line = make(entry.kind);
+    this.#update(line, entry);
+    return line;
+  }
+
+  /**
+   * @param {Element} line
+   * @param {Entry} entry
+   */
+  #update(line, entry) {
+    const known = this.#shown.get(line);
+    if (known && isSame(known, entry)) return;
+    this.#shown.set(line, entry);
+    fill(line, entry);
+    if (entry.kind !== "message") return;
+    const list = line.querySelector(".attachments");
+    if (list && known?.["attachments"] !== entry["attachments"]) {
+      this.#showAttachments?.(/** @type {Attachment[]} */ (entry["attachments"]), list);
+    }
+    if (known?.["content"] !== entry["content"]) fold(line, String(entry["content"]));
+  }
+
+  /** The first line that reaches into the view, and where it is. */
+  #anchor() {
+    const { top } = this.#scroll.getBoundingClientRect();
+    for (const line of this.#list.children) {
+      const box = line.getBoundingClientRect();
+      if (box.bottom > top) return { line, top: box.top };
+    }
+    return null;
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroll;
+    const isAtEnd = this.#to === this.#entries.length && scrollHeight - scrollTop - clientHeight < STICKY;
+    if (isAtEnd && !this.#isAtEnd) this.tell("thread-read");
+    this.#isAtEnd = isAtEnd;
+    // A first line that was never out of sight asks for nothing: the page has only just been filled.
+    if (scrollTop > STICKY) this.#hasBeenBelowTop = true;
+    if (scrollTop < STICKY && this.#hasBeenBelowTop) void this.#up();
+    else if (scrollHeight - scrollTop - clientHeight < STICKY && this.#to < this.#entries.length) this.#down();
+    this.#showLatest();
+  }
+
+  /** Older lines into the page, and into the browser where there are none left. */
+  async #up() {
+    if (this.#isLoading) return;
+    if (this.#from > 0) {
+      this.#from = Math.max(0, this.#from - STEP);
+      this.#to = Math.min(this.#to, this.#from + WINDOW + STEP);
+      this.#render();
+      return;
+    }
+    if (!this.#loadOlder) return;
+    this.#isLoading = true;
+    const told = this.find(".thread-older");
+    const timer = setTimeout(() => (told.hidden = false), SKELETON_MS);
+    const before = this.#entries.length;
+    try {
+      const hasMore = await this.#loadOlder();
+      if (!hasMore) this.#loadOlder = null;
+    } finally {
+      clearTimeout(timer);
+      told.hidden = true;
+      this.#isLoading = false;
+    }
+    // The lines have come by `show`, in front of those that are in the page.
+    if (this.#entries.length > before && this.#from > 0) void this.#up();
+  }
+
+  #down() {
+    this.#to = Math.min(this.#entries.length, this.#to + STEP);
+    this.#from = Math.max(this.#from, this.#to - WINDOW - STEP);
+    this.#render();
+  }
+
+  #showLatest() {
+    this.find(".thread-latest").hidden = this.#isAtEnd;
+  }
+
+  /** @param {MouseEvent} event */
+  #clicked(event) {
+    const button = event.target instanceof Element ? event.target.closest("button[data-action]") : null;
+    const line = button?.closest("[data-key]");
+    if (!(button instanceof HTMLElement) || !line) return;
+    if (button.dataset["action"] === "unfold") {
+      line.removeAttribute("data-folded");
+      button.hidden = true;
+      return;
+    }
+    this.tell("thread-action", { action: button.dataset["action"], entry: this.#shown.get(line), button });
+  }
+}
+
+/**
+ * A long text shows its beginning until one asks for the rest.
+ * @param {Element} line
+ * @param {string} text
+ */
+function fold(line, text) {
+  const unfold = line.querySelector(".message-unfold");
+  if (!(unfold instanceof HTMLElement)) return;
+  const isLong = text.length > FOLD_LINES * 90 || text.split("\n", FOLD_LINES + 1).length > FOLD_LINES;
+  unfold.hidden = !isLong;
+  line.toggleAttribute("data-folded", isLong);
+}
+
+/**
+ * @param {Entry} one
+ * @param {Entry} other
+ */
+function isSame(one, other) {
+  const names = Object.keys(other);
+  return names.length === Object.keys(one).length && names.every((name) => one[name] === other[name]);
+}
+
+customElements.define("baton-thread", Thread);
