@@ -1,0 +1,138 @@
+// What all pages of the console have in common: they are shown one at a time, fetch what they show when they are, and
+// say what is wrong where it is wrong.
+
+/** @import { Console } from "./types.d.ts" */
+
+import { ApiError } from "../core/api.js";
+import { BatonElement } from "../core/element.js";
+import { gettext } from "../core/i18n.js";
+
+const SKELETON_MS = 150; // before that nothing is shown: most pages are there sooner
+
+/** A page, made by the macro `page`. */
+export class Page extends BatonElement {
+  /** @type {Console | null} */
+  #console = null;
+  #isOpen = false;
+  #isLoaded = false;
+  #loads = 0;
+
+  /** @override */
+  connected() {
+    this.listen("click", (event) => {
+      const button = event.target instanceof Element ? event.target.closest("button[data-action]") : null;
+      if (!(button instanceof HTMLButtonElement)) return;
+      if (button.dataset["action"] === "again") void this.refresh();
+      else this.pressed(String(button.dataset["action"]), button);
+    });
+  }
+
+  /**
+   * Show it.
+   * @param {Console} console
+   * @param {URLSearchParams} query  of the page's address
+   * @returns {Promise<void>} until what it shows is there, or what is wrong
+   */
+  open(console, query) {
+    const isFirst = this.#console === null;
+    this.#console = console;
+    this.#isOpen = true;
+    this.hidden = false;
+    if (isFirst) this.begun();
+    this.opened(query);
+    return this.refresh();
+  }
+
+  /** Another page is shown. */
+  close() {
+    this.#isOpen = false;
+    this.hidden = true;
+    this.closed();
+  }
+
+  /** What is around the page. */
+  get console() {
+    if (!this.#console) throw new Error(`${this.localName} was not opened`);
+    return this.#console;
+  }
+
+  /** Whether it is the page that is shown. */
+  get isOpen() {
+    return this.#isOpen;
+  }
+
+  /** @returns {string} its name in the page's title */
+  get name() {
+    return this.dataset["title"] ?? "";
+  }
+
+  /** It is opened for the first time: listen to what goes on around it. */
+  begun() {}
+
+  /**
+   * It has been opened; `load` follows.
+   * @param {URLSearchParams} _query
+   */
+  opened(_query) {}
+
+  /** It has been closed. */
+  closed() {}
+
+  /**
+   * Fetch what it shows, and show it.
+   * @returns {Promise<void>}
+   */
+  async load() {}
+
+  /**
+   * One of its buttons (`data-action`) was pressed.
+   * @param {string} _action
+   * @param {HTMLButtonElement} _button
+   */
+  pressed(_action, _button) {}
+
+  /** Load anew; what is shown stays until it is there. */
+  async refresh() {
+    const number = (this.#loads += 1);
+    const timer = setTimeout(() => (this.piece("skeleton").hidden = this.#isLoaded), SKELETON_MS);
+    try {
+      await this.load();
+      this.#isLoaded = true;
+      this.piece("content").hidden = false;
+      this.piece("trouble").hidden = true;
+    } catch (error) {
+      if (number === this.#loads && this.#isOpen) this.#showTrouble(error);
+    } finally {
+      clearTimeout(timer);
+      if (number === this.#loads) this.piece("skeleton").hidden = true;
+    }
+  }
+
+  /**
+   * The part of it of this name (`data-part`).
+   * @template {HTMLElement} [T=HTMLElement]
+   * @param {string} name
+   * @returns {T}
+   */
+  piece(name) {
+    return this.find(`[data-part="${name}"]`);
+  }
+
+  /** @param {unknown} error */
+  #showTrouble(error) {
+    if (!(error instanceof ApiError)) reportError(error);
+    this.piece("trouble-text").textContent = sentenceOf(error);
+    this.piece("trouble").hidden = false;
+  }
+}
+
+/**
+ * What went wrong, for people.
+ * @param {unknown} error
+ */
+export function sentenceOf(error) {
+  if (!(error instanceof ApiError)) return gettext("Something went wrong.");
+  if (error.status === 0) return gettext("The server cannot be reached.");
+  const { message, hint } = error.problem;
+  return hint ? `${message} ${hint}` : message;
+}
