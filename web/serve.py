@@ -98,12 +98,14 @@ def _run(config: Config, stack: ExitStack, interrupts: Interrupts) -> None:
         stack.enter_context(server)
     url = server.url if server else config.database_url
     print(f"baton: {loader.load(url)}", flush=True)
-    if config.demo or (server and not os.environ.get("BATON_DEMO")):
+    may_have_demo = config.demo or (server is not None and not os.environ.get("BATON_DEMO"))
+    if may_have_demo:
         demo_data.load_if_empty(url)
+    is_demo = may_have_demo and bool(demo_data.logins(url))  # of data that was there before, too
 
     secret = local.jwt_secret(config)
     with interrupts.held():
-        web = _start_web(listener, url, secret)
+        web = _start_web(listener, url, secret, is_demo)
         stack.callback(_stop_web, web)
     _wait_for_web(web, address)
     _print_welcome(config, address, url, secret)
@@ -127,8 +129,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _start_web(listener: socket.socket, url: str, secret: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "DATABASE_URL": url, "SUPABASE_JWT_SECRET": secret}
+def _start_web(listener: socket.socket, url: str, secret: str, is_demo: bool) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "DATABASE_URL": url, "SUPABASE_JWT_SECRET": secret, "BATON_DEMO": str(int(is_demo))}
     command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")]
     command += ["--bind", f"fd://{listener.fileno()}", "wsgi:app"]
     return subprocess.Popen(
