@@ -63,7 +63,7 @@ def _measure_notify(console: Console, server: Cluster, options: argparse.Namespa
     with console.status("filling a queue") as status:
         # Eight runs a round for each number of clients: half the rounds must do.
         rounds = (options.rounds + 1) // 2
-        ways = notify.measure(server, options.clients, rounds, options.seconds, status.update)
+        ways = notify.measure(server, options.disks, options.clients, rounds, options.seconds, status.update)
     report.notify(console, ways)
 
 
@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--sizes", type=_numbers, default=SIZES, help="chats waiting, by commas; the first is 1.0")
     parser.add_argument("--clients", type=_numbers, default=[1, 8, 32], help="clients of the turns, by commas")
+    parser.add_argument(
+        "--disks", type=_disks, default=list(notify.DISKS), help="on which c is measured, by commas: fast, slow"
+    )
     parser.add_argument("--rounds", type=int, default=6, help="how often each thing is measured (%(default)s)")
     parser.add_argument("--calls", type=int, default=100, help="calls of each case in a round (%(default)s)")
     parser.add_argument("--seconds", type=int, default=5, help="length of a run of turns (%(default)s)")
@@ -90,6 +93,13 @@ def _parts(text: str) -> str:
     if not text or set(text) - set("abc"):
         raise argparse.ArgumentTypeError("some of the letters a, b and c")
     return text
+
+
+def _disks(text: str) -> list[str]:
+    disks = text.split(",")
+    if set(disks) - set(notify.DISKS):
+        raise argparse.ArgumentTypeError("fast, slow or fast,slow")
+    return disks
 
 
 def _numbers(text: str) -> list[int]:

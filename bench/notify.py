@@ -130,9 +130,11 @@ WAYS: dict[str, Callable[[str], AbstractContextManager[None]]] = {
 }
 
 
-def measure(cluster: Cluster, clients: list[int], rounds: int, seconds: int, tell: Callable[[str], None]) -> list[Way]:
+def measure(
+    cluster: Cluster, disks: list[str], clients: list[int], rounds: int, seconds: int, tell: Callable[[str], None]
+) -> list[Way]:
     """Play turns in every way, alternately: the order is turned round in every other round."""
-    ways = [Way(name, disk, count) for disk in DISKS for count in clients for name in WAYS]
+    ways = [Way(name, disk, count) for disk in disks for count in clients for name in WAYS]
     with cluster.baton("notify") as url:
         with connect(url) as connection:
             fill(connection, WAITING, max(clients) * OPERATORS_PER_CLIENT)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cluster import Cluster, connect
-from bench.notify import DISKS, WAYS, Way
+from bench.notify import WAYS, Way
 from bench.profile import Profile, Transaction
 from bench.turns import Rates
 from bench.waiting import Queue
@@ -110,7 +110,7 @@ def notify(console: Console, ways: list[Way]) -> None:
     table = _table("Turns/s by how events are told; the slow disk has commit_delay = 2000, commit_siblings = 0")
     for heading in ("disk", "clients", *WAYS, "as it is / pg_notify", "aim"):
         table.add_column(heading, justify="left" if heading == "disk" else "right")
-    for disk in DISKS:
+    for disk in dict.fromkeys(way.disk for way in ways):
         for clients in dict.fromkeys(way.clients for way in ways):
             rates = {way.name: way.turns_per_second for way in ways if (way.disk, way.clients) == (disk, clients)}
             aim = NOTIFY_AIM if (disk, clients) == ("slow", 32) else None

@@ -75,13 +75,14 @@ def baton(server: Server, servers: Servers) -> Baton:
     return servers.baton(server.name)
 
 
-# Of the routes these are tried on both Postgres servers: what they answer depends on it. All others pass on what
-# SQL says, which tests/sql and tests/concurrency try on both.
+# Of the routes these are tried on both Postgres servers: what they answer depends on it. All others, files and
+# sockets pass on what SQL says, which tests/sql and tests/concurrency try on both.
+PASS_ON = ("http", "files", "live")
 ROUTES_ON_BOTH = ("test_callers.py", "test_chats.py", "test_rpc.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Try the other routes, and what is marked one_postgres, on the embedded Postgres alone."""
+    """Try what passes on, and what is marked one_postgres, on the embedded Postgres alone."""
     left_out = {item for item in items if _is_on_15(item) and _is_enough_on_one(item)}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
@@ -93,5 +94,5 @@ def _is_on_15(item: pytest.Item) -> bool:
 
 
 def _is_enough_on_one(item: pytest.Item) -> bool:
-    is_route = item.path.parent.name == "http" and item.path.name not in ROUTES_ON_BOTH
-    return is_route or item.get_closest_marker("one_postgres") is not None
+    passes_on = item.path.parent.name in PASS_ON and item.path.name not in ROUTES_ON_BOTH
+    return passes_on or item.get_closest_marker("one_postgres") is not None

@@ -52,6 +52,7 @@ FAST = {
     "max_connections": "300",
     "max_wal_size": "256MB",
     "max_prepared_transactions": "10",
+    "jit": "off",  # where there is one (in Debian's), it compiles for longer than what it speeds up takes
 }
 
 
@@ -161,7 +162,7 @@ class Database:
     def rows(self, query: str, *parameters: object) -> list[DictRow]:
         """Run a query as the owner and return its rows."""
         cursor = self.owner.execute(query, parameters or None)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.description is not None else []
 
     def row(self, query: str, *parameters: object) -> DictRow:
         """Return the only row of a query."""

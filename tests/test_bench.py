@@ -9,7 +9,7 @@ from tests.servers import ROOT
 
 def test_it_prints_its_tables_and_leaves_nothing_behind(servers: Servers) -> None:
     server = servers.server("postgres-18-embedded")
-    tiny = ["--sizes=1000,2000", "--rounds=1", "--calls=5", "--seconds=1", "--clients=1"]
+    tiny = ["--sizes=1000,2000", "--rounds=1", "--calls=5", "--seconds=1", "--clients=1", "--disks=slow"]
 
     done = subprocess.run(
         [sys.executable, "-m", "bench.assignment", "--database-url", server.cluster.url, *tiny],

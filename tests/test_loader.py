@@ -364,7 +364,9 @@ def test_a_function_that_a_table_needs_survives_until_the_table_goes(
 REAL_VERSIONS = [path.name[:14] for path in sorted((SQL_FOLDER / "migrations").glob("*.sql"))]
 
 
-@pytest.mark.parametrize("version", ["", *REAL_VERSIONS[:-1]])
+@pytest.mark.parametrize(
+    "version", ["", *(pytest.param(each, marks=pytest.mark.one_postgres) for each in REAL_VERSIONS[:-1])]
+)
 def test_every_real_migration_has_its_way_back_with_data_in_the_tables(empty_database: Database, version: str) -> None:
     load(empty_database.url)
     empty_database.rows((SQL_FOLDER / "seed.sql").read_text())

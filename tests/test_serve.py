@@ -15,13 +15,14 @@ import httpx
 import psutil
 import pytest
 
-from tests.servers import ROOT, Server, end, free_port
+from tests.servers import NO_AUTHORITIES, ROOT, Server, end, free_port
 
 
 class Run:
     """One `make run`: its process, what it has printed, and where it answers."""
 
     def __init__(self, folder: Path, port: int, **environment: str) -> None:
+        self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / f"log-{port}-{time.monotonic_ns()}"
         self.process = subprocess.Popen(
@@ -71,7 +72,9 @@ def running(folder: Path, port: int | None = None, **environment: str) -> Iterat
         run.wait_until_ready()
         yield run
     finally:
-        end(run.process)
+        end(run.process)  # by SIGTERM
+    assert run.process.returncode == 0
+    assert "Traceback" not in run.output
 
 
 def outcome(folder: Path, environment: dict[str, str] | None = None, port: int | None = None) -> tuple[int, str]:
@@ -84,7 +87,14 @@ def outcome(folder: Path, environment: dict[str, str] | None = None, port: int |
     return code, run.output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.fixture(scope="module")
+def empty_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """One without demo data for the tests that leave it as it is."""
+    with running(tmp_path_factory.mktemp("run"), BATON_DEMO="0") as run:
+        yield run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_all_of_its_group_stops_everything_in_order(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path, BATON_DEMO="0") as run:
         started = run.descendants()
@@ -92,7 +102,6 @@ def test_a_signal_to_all_of_its_group_stops_everything_in_order(tmp_path: Path, 
         os.killpg(run.process.pid, number)  # as the terminal does
         assert run.process.wait(30) == 0
         assert [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
-        assert "Traceback" not in run.output
 
 
 def test_the_first_start_loads_the_demo_data_and_the_second_keeps_what_is_there(tmp_path: Path) -> None:
@@ -112,23 +121,21 @@ def test_the_first_start_loads_the_demo_data_and_the_second_keeps_what_is_there(
     assert secret.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_database_that_is_killed_is_started_again(tmp_path: Path) -> None:
-    with running(tmp_path, BATON_DEMO="0") as run:
-        note = tmp_path / "data" / "postgres" / "postmaster.pid"
-        os.kill(int(note.read_text().split()[0]), signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while "starting it again" not in run.output or httpx.get(f"{run.url}/readyz").status_code != 200:
-            assert time.monotonic() < deadline, run.output
+def test_a_database_that_is_killed_is_started_again(empty_run: Run) -> None:
+    note = empty_run.folder / "data" / "postgres" / "postmaster.pid"
+    os.kill(int(note.read_text().split()[0]), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    with httpx.Client(base_url=empty_run.url, verify=NO_AUTHORITIES) as client:
+        while "starting it again" not in empty_run.output or client.get("/readyz").status_code != 200:
+            assert time.monotonic() < deadline, empty_run.output
             time.sleep(0.1)
 
 
-def test_a_second_one_on_the_same_data_says_so(tmp_path: Path) -> None:
-    with running(tmp_path, BATON_DEMO="0") as run:
-        code, output = outcome(tmp_path)
+def test_a_second_one_on_the_same_data_says_so(empty_run: Run) -> None:
+    code, output = outcome(empty_run.folder)
     assert code == 1
-    assert (
-        output == f"baton: the data in {tmp_path}/data is in use by the Baton at {run.url}, process {run.process.pid}\n"
-    )
+    where, pid = f"{empty_run.folder}/data", empty_run.process.pid
+    assert output == f"baton: the data in {where} is in use by the Baton at {empty_run.url}, process {pid}\n"
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
@@ -157,6 +164,7 @@ def test_what_a_person_can_put_right_is_one_line(tmp_path: Path, environment: di
     assert "secret" not in output
 
 
+@pytest.mark.one_postgres
 def test_another_postgres_can_be_used(server: Server, tmp_path: Path) -> None:
     with server.empty_database() as database, running(tmp_path, DATABASE_URL=database.url) as run:
         assert httpx.get(f"{run.url}/readyz").status_code == 200

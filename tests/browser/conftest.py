@@ -28,6 +28,12 @@ POLICY = (
 SANDBOXED = POLICY + "; sandbox allow-scripts"
 # A name of this machine that browsers do not count as secure, as that of a server in the local network.
 PLAIN_HOST = "baton.test"
+ARGUMENTS = [
+    f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1",
+    # A page that the test serves itself comes from no network at all, and may then not ask this machine.
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),
+]
 
 expect.set_options(timeout=15_000)
 
@@ -40,16 +46,9 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail("no chromium, and this is CI")
         pytest.skip("no chromium")
-    arguments = [
-        f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1",
-        # A page that the test serves itself comes from no network at all, and may then not ask this machine.
-        "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
-    ]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")
     # Not for the whole session: while it runs, nobody else in this process can run an event loop.
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
 

@@ -24,9 +24,12 @@ def fields(interface: str) -> set[str]:
         ("Chat", schemas.Chat),
         ("Message", schemas.Message),
         ("ReadMark", schemas.ReaderMark),
+        ("Note", schemas.SignedNote),
         ("Snapshot", schemas.Snapshot),
         ("QueueStatus", schemas.QueueStatus),
         ("Problem", schemas.Problem),
+        ("ListRow", schemas.ListRow),
+        ("Inbox", schemas.Inbox),
     ],
 )
 def test_rows_have_the_columns_that_the_server_describes(interface: str, model: type[BaseModel]) -> None:

@@ -29,7 +29,7 @@ from tests.concurrency.world import (
 from tests.servers import Database
 
 CONNECTIONS = 32
-DEEDS_EACH = 150
+DEEDS_EACH = 100
 OPERATORS = [UUID(int=0xA0 + n) for n in range(8)]
 CUSTOMERS = [UUID(int=0xC00 + n) for n in range(12)]
 CHATS = [UUID(int=0xE00 + n) for n in range(24)]
@@ -239,7 +239,9 @@ class Caller:
         )
 
 
-@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
+@pytest.mark.parametrize(
+    "isolation", ["read committed", pytest.param("repeatable read", marks=pytest.mark.one_postgres)]
+)
 def test_thirty_two_callers_who_do_everything_at_once(arena: Database, isolation: str) -> None:
     with sessions(arena, CONNECTIONS) as all_of_them:
         callers = [Caller(number, session, isolation) for number, session in enumerate(all_of_them)]

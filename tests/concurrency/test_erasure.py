@@ -70,6 +70,8 @@ def left_of_her(database: Database) -> list[str]:
         "chat_history": f"chat_id <> '{OTHERS}'",
         "operator_activity": f"chat_id <> '{OTHERS}'",
         "read_marks": "true",
+        "chat_notes": "true",
+        "chat_mentions": "true",
         "private.events": f"event_seq is not null and chat_id <> '{OTHERS}'",
         "private.connections": f"person_id = '{CORA}'",
         "private.rate_buckets": f"user_id = '{CORA}'",
@@ -168,13 +170,17 @@ def test_she_is_erased_by_two_at_once(arena: Database, pair: list[Session]) -> N
     [
         (replies(ANA, HELD), "chat_not_found"),
         (as_person(ANA, f"select mark_read('{HELD}', 1)"), "chat_not_found"),
+        (
+            as_person(ANA, f"select add_note('{HELD}', 'she is ill', gen_random_uuid(), array['{ADA}']::uuid[])"),
+            "chat_not_found",
+        ),
         (as_person(ANA, f"select transfer_chat('{HELD}', '{BEN}')"), "chat_not_found"),
         (as_person(ADA, f"select reassign_chat('{WAITING}', '{BEN}')"), "chat_not_found"),
         (as_person(ADA, f"select complete_chat('{HELD}')"), "chat_not_found"),
         (as_owner(f"update operators set is_active = false where id = '{ANA}'"), OK),
         (asks(BEN), OK),
     ],
-    ids=["a reply", "reading", "transfer", "reassigning", "completing", "deactivating", "assigning"],
+    ids=["a reply", "reading", "a note", "transfer", "reassigning", "completing", "deactivating", "assigning"],
 )
 @pytest.mark.parametrize("is_first", [True, False], ids=["first", "meanwhile"])
 def test_the_staff_work_on_her_chats(

@@ -196,7 +196,7 @@ GUARDS = {
         a_chat_whose_customer_writes_is_given, "private.assign_chat_to_operator(uuid)", "1..50", "1..1"
     ),
     "the customer's lock": Guard(
-        starting_twice_at_once_starts_one_chat, "private.start_chat(text,uuid,uuid,jsonb)", "for no key update", ""
+        starting_twice_at_once_starts_one_chat, "private.become_customer()", "for no key update", ""
     ),
     "the event of a read mark, which touches its chat": Guard(
         a_chat_whose_customer_reads_is_given, statement="drop trigger _200_note_read on public.read_marks"

@@ -28,7 +28,7 @@ from psycopg.rows import dict_row
 from tests.concurrency.follower import Follower
 from tests.concurrency.model import ANSWERED, ASSIGNED, COMPLETED, WAITING, Model, Operator, Refused
 from tests.concurrency.world import ADA, ANA, BEN, CARL, CLEO, CORA, OK, as_owner, as_person, as_service, clear, code_of
-from tests.servers import Database
+from tests.servers import Database, Server
 
 OPERATORS, CUSTOMERS = [ANA, BEN, CLEO], [CARL, CORA]
 
@@ -484,11 +484,12 @@ def machine_for(database: Database) -> type[RuleBasedStateMachine]:
     return ChatMachine
 
 
-def test_the_sql_surface_does_what_the_model_does(arena: Database) -> None:
+def test_the_sql_surface_does_what_the_model_does(arena: Database, server: Server) -> None:
+    # The same steps on both: of those on 18, Postgres 15 does the first.
     run_state_machine_as_test(
         machine_for(arena),
         settings=settings(
-            max_examples=80,
+            max_examples=60 if server.major_version == 18 else 15,
             stateful_step_count=40,
             derandomize=True,
             deadline=None,

@@ -555,3 +555,100 @@ def test_relays_are_told_when_an_operator_s_last_connections_close_at_once(
     closes = [as_service(f"select private.close_connections('{p}', array['{ANA}']::uuid[])") for p in (here, there)]
     assert overlap(pair, *closes)[:2] == (OK, OK)
     assert arena.value("select count(*) from private.events where event = 'connection.changed'") >= 1
+
+
+NOTE, KEY = UUID(int=0xF2), UUID(int=0xF3)
+
+
+def test_two_tries_to_add_a_note_are_one_note(arena: Database, pair: list[Session]) -> None:
+    adds = as_person(BEN, f"select add_note('{WAITING}', 'careful', '{KEY}')")
+    assert overlap(pair, adds, adds) == (OK, OK, False)
+    assert arena.value("select count(*) from chat_notes") == 1
+    assert arena.value("select count(*) from private.events where event = 'note.created'") == 1
+
+
+@pytest.fixture
+def noted(arena: Database) -> Database:
+    """Ben has noted something about the one chat that waits; Ana is given it when her hand is free."""
+    arena.owner.execute(
+        f"""
+        delete from chats where id = '{LATER}';
+        insert into chat_notes (id, chat_id, author_id, content) values ('{NOTE}', '{WAITING}', '{BEN}', 'careful');
+        update operators set auto_assign = true, capacity = 1 where id = '{ANA}';
+        """
+    )
+    return arena
+
+
+@pytest.mark.parametrize("deed", [f"edit_note('{NOTE}', 'careful')", f"delete_note('{NOTE}')"], ids=["edit", "delete"])
+def test_a_note_that_is_as_it_was_costs_nobody_a_chat(noted: Database, pair: list[Session], deed: str) -> None:
+    if deed.startswith("delete"):
+        noted.owner.execute(f"update chat_notes set deleted_at = now() where id = '{NOTE}'")
+    # Her hand is free while the chat is locked: she passes over it, and has it when the note is done with.
+    assert overlap(pair, as_person(BEN, f"select {deed}"), replies(ANA, HELD)) == (OK, OK, True)
+    assert holders(noted)[WAITING] == ANA
+
+
+def test_a_second_try_to_add_a_note_costs_nobody_a_chat(noted: Database) -> None:
+    adds = as_person(BEN, f"select add_note('{WAITING}', 'careful', '{KEY}')")
+    with sessions(noted, 3) as (first, second, ana):
+        assert first.begin(adds) == OK
+        work = second.start(lambda: second.begin(adds))
+        assert not settles(work, second, first.pid)
+        assert first.end() == OK
+        assert work.result(20) == OK
+        assert ana.run(replies(ANA, HELD)) == OK
+        assert second.end() == OK
+    assert holders(noted)[WAITING] == ANA
+
+
+def test_what_two_screens_change_at_once_is_both_kept(arena: Database, pair: list[Session]) -> None:
+    sets = 'select set_preferences(\'{{"{}": "{}"}}\')'
+    first, second = (as_person(ANA, sets.format(*change)) for change in (("theme", "dark"), ("density", "compact")))
+    assert overlap(pair, first, second) == (OK, OK, False)
+    assert arena.rows("select theme, density from agent_preferences") == [{"theme": "dark", "density": "compact"}]
+    assert overlap(pair, as_person(ANA, sets.format("theme", "light")), second) == (OK, OK, False)
+    assert arena.rows("select theme, density from agent_preferences") == [{"theme": "light", "density": "compact"}]
+
+
+# act_on_chats
+
+BOTH = as_person(ADA, f"select act_on_chats('release', array['{HELD}', '{WAITING}']::uuid[])")
+
+
+@pytest.fixture
+def crossed(arena: Database) -> Database:
+    """Cleo holds the chat that comes first, Ana the one after it: their hands come the other way round."""
+    arena.owner.execute(
+        f"update chats set assigned_operator_id = '{CLEO}' where id = '{HELD}';"
+        f" update chats set chat_state = 'assigned', assigned_operator_id = '{ANA}' where id = '{WAITING}'"
+    )
+    return arena
+
+
+def test_who_acts_on_many_chats_has_all_of_them_before_any_hands(crossed: Database, pair: list[Session]) -> None:
+    stopper, other = pair
+    assert stopper.begin(f"select from chats where id = '{WAITING}' for no key update") == OK
+    work = start(other, BOTH)
+    assert not settles(work, other, stopper.pid)
+    assert stopper.execute("select from private.operator_load for no key update nowait") == OK
+    assert (stopper.end(), work.result(20)) == (OK, OK)
+    assert set(holders(crossed).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [BOTH, as_person(ADA, f"select act_on_chats('reassign', array['{HELD}']::uuid[], '{ANA}')")],
+    ids=["of those who have them", "and of whoever gets them"],
+)
+def test_who_acts_on_many_chats_takes_all_hands_in_their_order(
+    crossed: Database, pair: list[Session], deed: str
+) -> None:
+    stopper, other = pair
+    hands = "select from private.operator_load where operator_id = '{}' for no key update nowait"
+    assert stopper.begin(hands.format(CLEO)) == OK
+    work = start(other, deed)
+    assert not settles(work, other, stopper.pid)
+    assert stopper.execute(hands.format(ANA)) == "55P03"  # taken already, though Cleo's is the first chat
+    assert (stopper.end("rollback"), work.result(20)) == (OK, OK)
+    assert CLEO not in holders(crossed).values()

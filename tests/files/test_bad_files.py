@@ -27,8 +27,6 @@ from tests.files.conftest import (
 from tests.files.corpus import BAD, GOOD, POLYGLOTS, Sample, png
 from tests.servers import Baton
 
-pytestmark = pytest.mark.one_postgres
-
 STATUS = {"InvalidMimeType": 415, "InvalidRequest": 400}
 FORMS: dict[str, Callable[..., httpx.Response]] = {
     "bare": lambda person, path, sample: uploads(person, path, sample.content, **{"Content-Type": sample.declared}),

@@ -32,8 +32,6 @@ from tests.files.corpus import png
 from tests.live.world import World, wait_until
 from tests.servers import Baton, Server, running_baton
 
-pytestmark = pytest.mark.one_postgres
-
 FORM_HEAD = b'--b\r\nContent-Disposition: form-data; name=""; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
 FORM = FORM_HEAD + png() + bytes(300_000) + b"\r\n--b--\r\n"
 BARE = png() + bytes(300_000)

@@ -19,8 +19,6 @@ from tests.live.conftest import Socket
 from tests.node import MODULES, run_module
 from tests.servers import Baton
 
-pytestmark = pytest.mark.one_postgres
-
 
 def bucket_of(baton: Baton, person: Person, bucket: str = "attachments") -> Any:
     """Return a bucket as supabase-py gives it to a person who has signed in."""

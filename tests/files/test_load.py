@@ -4,14 +4,10 @@ import random
 import tempfile
 from pathlib import Path
 
-import pytest
-
 from tests.files.upload_soak import ENVIRONMENT, Load
 from tests.live.world import World
 
-pytestmark = pytest.mark.one_postgres
-
-UPLOADS = 2000
+UPLOADS = 600
 
 
 def test_parallel_uploads_are_kept_or_leave_nothing() -> None:

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
+from threading import Lock
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,9 +30,14 @@ def description() -> tuple[MapAdapter, dict[str, Any]]:
     return app.url_map.bind("localhost"), app.test_client().get("/docs/openapi.json").get_json()
 
 
+# Many threads may ask first: a cache alone would have each of them make an app.
+DESCRIBING = Lock()
+
+
 def check_answer(answer: httpx.Response) -> None:
     """Fail unless the answer is one that /docs describes, field by field."""
-    routes, document = description()
+    with DESCRIBING:
+        routes, document = description()
     method = answer.request.method
     try:
         rule, _ = routes.match(answer.request.url.path, method, return_rule=True)
@@ -71,6 +77,9 @@ class Person:
 
     def patch(self, path: str, **body: Any) -> httpx.Response:
         return self.http.patch(path, json=body)
+
+    def put(self, path: str, **body: Any) -> httpx.Response:
+        return self.http.put(path, json=body)
 
     def delete(self, path: str) -> httpx.Response:
         return self.http.delete(path)

@@ -33,7 +33,7 @@ def raised(database: Database, statement: str) -> psycopg.Error:
 
 def test_an_unknown_address_is_not_found(baton: Baton) -> None:
     assert refuses(baton.client.get("/api/nothing"), 404, "route_not_found")
-    assert refuses(baton.client.get("/"), 404, "route_not_found")
+    assert refuses(baton.client.get("/nothing"), 404, "route_not_found")
 
 
 def test_an_unknown_method_is_not_allowed(baton: Baton) -> None:

@@ -33,7 +33,7 @@ def callers(baton: Baton, customer: Person, operator: Person, admin: Person) -> 
 
 @schema.parametrize()
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -35,7 +35,15 @@ def test_a_visitor_has_his_data_and_erases_it(baton: Baton, visitor: Person, ope
     assert operator.id not in data.text
 
     erased = visitor.delete("/api/me")
-    assert erased.json() == {"chats": 1, "messages": 1, "files": 0, "sessions": 1, "accounts": 1, "operators": 0}
+    assert erased.json() == {
+        "chats": 1,
+        "messages": 1,
+        "tickets": 0,
+        "files": 0,
+        "sessions": 1,
+        "accounts": 1,
+        "operators": 0,
+    }
     assert set(visitor.delete("/api/me").json().values()) == {0}
     assert owner.rows("select from auth.users where id = %s", visitor.id) == []
     assert operator.get("/api/operator/inbox").json()["chats"] == []

@@ -62,6 +62,8 @@ class Snapshot:
         self.chat: Json = dict(body["chat"])
         self.messages: dict[int, Json] = {message["seq"]: message for message in body["messages"]}
         self.read_marks = {(mark["reader_type"], mark["reader_id"]): mark["seq"] for mark in body["read_marks"]}
+        self.notes: dict[str, Json] = {note["id"]: note for note in body.get("notes", [])}
+        self.rating: Json = dict(body.get("rating") or {})
 
     def apply(self, frame: Json) -> None:
         """Let an event happen. To let the same one happen twice changes nothing."""
@@ -75,6 +77,12 @@ class Snapshot:
             case "message.read":
                 reader = (data["reader_type"], data["reader_id"])
                 self.read_marks[reader] = max(data["seq"], self.read_marks.get(reader, 0))
+            case "note.created" | "note.edited" | "note.deleted":
+                self.notes.pop(data["id"], None)
+                if data["deleted_at"] is None:
+                    self.notes[data["id"]] = data
+            case "chat.rated":
+                self.rating = data
 
     def copy(self) -> "Snapshot":
         """Return another one of the same content."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -58,14 +59,24 @@ class Play:
 
         yield "send_real_user_message", self.customer_writes
         yield "mark_read by staff", lambda: self.reads(ada, 1)
+        yield "add_note while it waits", lambda: self.notes(ben, ana)
         yield "assign_chat_to_operator", ana.takes_next
         yield "record_operator_activity", lambda: ok(ana.post(f"{operator}/activity", chat_id=chat))
         yield "mark_read by the holder", lambda: self.reads(ana, 2)
         yield "send_real_user_attachments", lambda: self.sends_a_file(customer, "/api/messages")
+        yield "read_mentions", lambda: ok(ana.post(f"/api/chats/{chat}/mentions/read"))
+        yield "add_note by the holder", lambda: self.notes(ana, ada)
+        yield "edit_note", lambda: ok(ana.patch(f"/api/notes/{self.note_of(ana)}", content="or", mentions=[ana.id]))
+        yield "delete_note by an admin", lambda: ok(ada.delete(f"/api/notes/{self.note_of(ana)}"))
         yield "edit_message by the customer", lambda: self.edits(customer)
         yield "delete_message by the customer", lambda: self.deletes(customer)
         yield "send_real_user_message to the holder", self.customer_writes
+        yield "save_draft", lambda: ok(ana.put(f"/api/chats/{chat}/draft", content="well"))
         yield "send_operator_message, a turn", self.ana_replies
+        later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        yield "snooze_chat", lambda: ok(ana.post(f"/api/chats/{chat}/snooze", until=later))
+        yield "unsnooze_chat", lambda: ok(ana.post(f"/api/chats/{chat}/snooze", until=None))
+        yield "snooze_chat, which the customer ends", lambda: ok(ana.post(f"/api/chats/{chat}/snooze", until=later))
         yield "mark_read by the customer", lambda: self.reads(customer, 4)
         yield "edit_message by an operator", lambda: self.edits(ana)
         yield "delete_message by an operator", lambda: self.deletes(ana)
@@ -84,6 +95,10 @@ class Play:
         yield "assign_chat_to_operator again", ben.takes_next
         yield "complete_chat by an admin", lambda: ok(ada.post(f"{admin}/complete", reason="enough"))
         yield "reopened and deleted", lambda: (self.customer_writes(), self.deletes(customer))
+        yield "act_on_chats, the priority", lambda: self.acts("prioritise", priority=3)
+        yield "act_on_chats, reassigned", lambda: self.acts("reassign", operator_id=ana.id, reason="both")
+        yield "act_on_chats, released", lambda: self.acts("release")
+        yield "act_on_chats, completed", lambda: self.acts("complete", reason="all done")
         yield "set auto_assign", lambda: self.sql("update operators set auto_assign = true where id = %s", ben.id)
         yield "send_real_user_message, given at once", self.customer_writes
         yield "deactivated", lambda: self.sql("update operators set is_active = false where id = %s", ben.id)
@@ -94,6 +109,7 @@ class Play:
         yield "reassign_chat, a session", lambda: ok(ada.post(f"{admin}/reassign", operator_id=ana.id))
         yield "send_operator_message, a session", self.ana_replies
         yield "send_operator_attachments", lambda: self.sends_a_file(ana, f"{operator}/messages")
+        yield "rate_chat", lambda: ok(customer.post(f"/api/chats/{chat}/rating", score=4, comment="quick"))
         yield (
             "sql: insert into messages",
             lambda: self.sql(
@@ -166,6 +182,11 @@ class Play:
         ok(who.http.post(f"/storage/v1/object/attachments/{path}", content=b"a file"))
         ok(who.post(route, chat_id=chat, content="", client_message_id=str(uuid4()), attachments=[path]))
 
+    def acts(self, action: str, **how: object) -> None:
+        """Do something as an admin to many chats, of which this is one."""
+        answer = ok(self.ada.post("/api/admin/chats/bulk", action=action, chat_ids=[self.chat["id"]], **how))
+        assert answer.json()["data"][0]["is_done"], answer.text
+
     def reads(self, who: Person, seq: int) -> None:
         ok(who.post(f"/api/chats/{self.chat['id']}/read", seq=seq))
 
@@ -174,6 +195,14 @@ class Play:
 
     def deletes(self, who: Person) -> httpx.Response:
         return ok(who.delete(f"/api/messages/{self.newest_of(who)}"))
+
+    def notes(self, who: Person, mentioned: Person) -> None:
+        body = {"content": f"note {uuid4()}", "client_note_id": str(uuid4()), "mentions": [mentioned.id]}
+        ok(who.post(f"/api/chats/{self.chat['id']}/notes", **body))
+
+    def note_of(self, who: Person) -> str:
+        mine = "from chat_notes where chat_id = %s and author_id = %s and deleted_at is null"
+        return str(self.database.value(f"select id {mine} order by created_at desc limit 1", self.chat["id"], who.id))
 
     def newest_of(self, who: Person) -> str:
         mine = "from messages where chat_id = %s and sender_id = %s and deleted_at is null"

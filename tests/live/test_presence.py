@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from tests.http.conftest import Person
 from tests.live.conftest import ENVIRONMENT, Socket, holds
@@ -252,6 +253,24 @@ def test_an_operator_is_told_of_his_own_list_and_of_the_queue(
     operator.replies(chat)
     while screen.expect("inbox").get("chats") != []:
         pass
+
+
+def test_an_operator_is_told_how_many_mentions_he_has_not_read(
+    connected: Connected, customer: Person, operator: Person, new_operator: Callable[..., Person]
+) -> None:
+    chat, colleague = customer.starts_chat(), new_operator("Ben")
+    screen, other_screen = connected(operator), connected(colleague)
+    assert (screen.expect("inbox")["mentions"], other_screen.expect("inbox")["mentions"]) == (0, 0)
+    notes, mentions = f"/api/chats/{chat['id']}/notes", f"/api/chats/{chat['id']}/mentions/read"
+    body = {"content": "for you?", "client_note_id": str(uuid4()), "mentions": [operator.id]}
+    assert colleague.post(notes, **body).status_code == 201
+    while screen.expect("inbox").get("mentions") != 1:
+        pass
+    operator.post(mentions)
+    while screen.expect("inbox").get("mentions") != 0:
+        pass
+    # It was nobody else's news.
+    assert not [frame for frame in other_screen.all_until_pong() if "mentions" in frame]
 
 
 def test_a_busy_queue_is_told_of_a_few_times_a_second(

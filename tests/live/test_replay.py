@@ -110,8 +110,12 @@ def test_of_a_customer_who_is_erased_nothing_can_be_fetched_or_replayed(play: Pl
 def test_what_can_be_done_to_a_chat_is_tried_here(play: Play) -> None:
     """Every public function that writes, but for those that change no chat."""
     others = {"set_setting", "register_operator", "check_request", "set_typing", "start_chat", "should_keep_assignment"}
+    others |= {"save_quick_response", "delete_quick_response", "set_preferences"}
+    others |= {"set_settings", "set_widget_settings", "save_persona", "update_operator", "introduce_myself"}
+    others |= {"invite_operator", "revoke_invitation", "create_ticket"}
     others |= {"export_user_data", "erase_user_data"}  # after which there is nothing to replay: above
     others |= {"get_queue_position", "get_assignment_queue_status", "get_operator_inbox", "detect_stuck_chats"}
+    others |= {"begin_export"}
     writing = play.database.rows(
         "select proname from pg_proc where pronamespace = 'public'::regnamespace and provolatile = 'v'"
         " and prokind = 'f' and prorettype <> 'trigger'::regtype"

@@ -23,8 +23,6 @@ from tests.servers import Baton, Database, Server, running_baton
 from web import create_app
 from web.config import Config
 
-pytestmark = pytest.mark.one_postgres
-
 UNKNOWN = "9d3a52c5-6f0e-4b2f-8f5c-0d2e1c1b7a44"  # no chat has this id
 
 

@@ -48,9 +48,12 @@ SETTINGS = {
 def wait_until(is_so: Callable[[], object], seconds: float = 20, what: str = "") -> None:
     """Return when it is so; fail when it is not within `seconds`."""
     deadline = time.monotonic() + seconds
+    pause = 0.01
     while not is_so():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what or is_so}"
-        time.sleep(0.01)
+        time.sleep(pause)
+        # What takes long is not to be slowed down by being looked at.
+        pause = min(pause * 1.2, 0.1)
 
 
 class Web:
@@ -170,7 +173,7 @@ class World:
         """Run a query as the owner, on a connection of its own: the last one may have been killed."""
         with self.connect() as connection:
             cursor = connection.execute(query, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall() if cursor.description is not None else []
 
     def value(self, query: str, *parameters: object) -> Any:
         """Return the only value of a query's only row."""

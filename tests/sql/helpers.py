@@ -30,12 +30,24 @@ TABLES = (
     "public.messages",
     "public.message_revisions",
     "public.read_marks",
+    "public.chat_notes",
+    "public.chat_mentions",
+    "public.quick_responses",
+    "public.agent_preferences",
     "public.chat_assignments",
     "public.operator_activity",
     "public.operator_stats",
     "public.chat_history",
+    "public.chat_drafts",
+    "public.chat_snoozes",
+    "public.widget_settings",
+    "public.chat_ratings",
+    "public.tickets",
+    "public.ticket_messages",
+    "public.ticket_links",
     "public.audit_log",
     "private.operator_load",
+    "private.operator_invitations",
     "private.events",
     "private.file_removals",
     "storage.objects",
@@ -51,6 +63,16 @@ def refused(sqlstate: str, code: str | None = None) -> Iterator[None]:
     error = caught.value
     found = error.diag.message_detail if str(error.sqlstate).startswith("PT") else error.diag.constraint_name
     assert (error.sqlstate, found if code else code) == (sqlstate, code), str(error)
+
+
+@contextmanager
+def refused_for(field: str) -> Iterator[None]:
+    """Expect invalid_argument with a hint that begins with this field."""
+    with pytest.raises(psycopg.Error) as caught:
+        yield
+    diagnosis = caught.value.diag
+    told = (diagnosis.message_detail, (diagnosis.message_hint or "").partition(":")[0])
+    assert told == ("invalid_argument", field), str(caught.value)
 
 
 @contextmanager
@@ -85,7 +107,7 @@ class Caller:
         """Run a query and return its rows."""
         with self.transaction() as connection:
             cursor = connection.execute(query, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall() if cursor.description is not None else []
 
     def row(self, query: str | SQL | Composed, *parameters: object) -> DictRow:
         """Return the only row of a query."""
@@ -161,6 +183,18 @@ class Operator(Caller):
     def hands_back(self, chat: UUID, reason: str | None = None) -> DictRow:
         """Release a chat and return it."""
         return self.call("release_and_reassign_chat", p_chat_id=chat, p_reason=reason)
+
+    def notes(
+        self, chat: UUID, content: str = "careful", *mentioned: "Operator", client_note_id: UUID | None = None
+    ) -> DictRow:
+        """Note something about a chat and return the note."""
+        return self.call(
+            "add_note",
+            p_chat_id=chat,
+            p_content=content,
+            p_client_note_id=client_note_id or uuid4(),
+            p_mentions=[operator.id for operator in mentioned],
+        )
 
     def transfers(self, chat: UUID, to: "Operator", reason: str | None = None) -> DictRow:
         """Hand a chat over and return it."""
@@ -262,13 +296,13 @@ class World:
 
     def floods(self, chat: UUID, count: int) -> None:
         """Let the chat's customer write very often. Not all at once: each message makes a new version of the chat."""
-        for begin in range(0, count, 500):
+        for begin in range(0, count, 100):
             self.owner.does(
                 "insert into messages (chat_id, sender_type, content)"
                 " select %s, 'real', repeat('word ', 50) || n from generate_series(%s::integer, %s::integer) n",
                 chat,
                 begin + 1,
-                min(begin + 500, count),
+                min(begin + 100, count),
             )
 
     def replies(self, chat: UUID, operator: Operator, content: str = "hello", **columns: object) -> UUID:
@@ -437,8 +471,12 @@ class World:
 
 EMPTY = """
 delete from real_users where true;
+delete from quick_responses where true;
 delete from operators where true;
 delete from fictional_users where true;
+delete from private.operator_invitations where true;
+delete from widget_settings where true;
+insert into widget_settings default values;
 delete from storage.objects where true;
 delete from private.rate_buckets where true;
 delete from private.events where true;

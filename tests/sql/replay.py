@@ -20,11 +20,12 @@ def events(who: Caller, chat: UUID, after: int = 0, limit: int = 500) -> list[Js
 
 @dataclass
 class Snapshot:
-    """A chat as somebody sees it: its row, its messages by seq, how far who has read."""
+    """A chat as somebody sees it: its row, its messages by seq, how far who has read, and the staff's notes by id."""
 
     chat: Json
     messages: dict[int, Json]
     marks: dict[tuple[str, str | None], tuple[int, str]]
+    notes: dict[str, Json] = field(default_factory=dict)
     told: int = field(init=False, compare=False)  # the number of the last event that happened to it
 
     def __post_init__(self) -> None:
@@ -38,7 +39,13 @@ class Snapshot:
         while page := who.rows("select to_jsonb(m) as m from list_messages(%s, %s) m", chat, max(messages, default=0)):
             messages |= {line["m"]["seq"]: line["m"] for line in page}
         marks = [line["r"] for line in who.rows("select to_jsonb(r) as r from list_read_marks(%s) r", chat)]
-        return cls(row, messages, {(r["reader_type"], r["reader_id"]): (r["seq"], r["read_at"]) for r in marks})
+        notes = who.value("select get_chat_extras(%s) -> 'notes'", chat) or []
+        return cls(
+            row,
+            messages,
+            {(r["reader_type"], r["reader_id"]): (r["seq"], r["read_at"]) for r in marks},
+            {note["id"]: note for note in notes},
+        )
 
     @property
     def event_seq(self) -> int:
@@ -58,10 +65,14 @@ class Snapshot:
                     self.messages[seq] = self.messages[seq] | {"handled_by_operator_id": message["sender_id"]}
         if event["event"] == "message.read":
             self.marks[detail["reader_type"], detail["reader_id"]] = (detail["seq"], event["at"])
+        if event["event"].startswith("note."):
+            self.notes.pop(detail["id"], None)
+            if detail["deleted_at"] is None:
+                self.notes[detail["id"]] = detail
 
     def differences(self, other: "Snapshot") -> list[tuple[str, object, object]]:
         """Return what differs: where, what is here, what is there."""
-        ones, others = ({"chat": s.chat, **s.messages, **s.marks} for s in (self, other))
+        ones, others = ({"chat": s.chat, **s.messages, **s.marks, **s.notes} for s in (self, other))
         found: list[tuple[str, object, object]] = []
         for key in ones.keys() | others.keys():
             one, another = ones.get(key), others.get(key)

@@ -64,12 +64,70 @@ FUNCTIONS = {
         " last_operator_id uuid, decision text, reason text)",
     ),
     # Not in the specification
+    "add_note": (
+        "p_chat_id uuid, p_content text, p_client_note_id uuid, p_mentions uuid[] DEFAULT '{}'::uuid[]",
+        "chat_notes",
+    ),
+    "edit_note": ("p_note_id uuid, p_content text, p_mentions uuid[] DEFAULT NULL::uuid[]", "chat_notes"),
+    "delete_note": ("p_note_id uuid", "chat_notes"),
+    "list_notes": (
+        "p_chat_id uuid",
+        "TABLE(id uuid, chat_id uuid, author_id uuid, content text, mentions uuid[], client_note_id uuid,"
+        " created_at timestamp with time zone, edited_at timestamp with time zone,"
+        " deleted_at timestamp with time zone, author_name text)",
+    ),
+    "list_mentions": (
+        "p_unread_only boolean DEFAULT true",
+        "TABLE(note_id uuid, chat_id uuid, author_id uuid, author_name text, content text,"
+        " created_at timestamp with time zone, read_at timestamp with time zone)",
+    ),
+    "read_mentions": ("p_chat_id uuid", "void"),
+    "get_chat_extras": ("p_chat_id uuid", "jsonb"),
+    "save_quick_response": (
+        "p_shortcut text, p_title text, p_content text, p_is_shared boolean DEFAULT false,"
+        " p_id uuid DEFAULT NULL::uuid",
+        "quick_responses",
+    ),
+    "delete_quick_response": ("p_id uuid", "void"),
+    "list_quick_responses": ("", "SETOF quick_responses"),
+    "get_preferences": ("", "agent_preferences"),
+    "set_preferences": ("p_changes jsonb", "agent_preferences"),
     "check_request": ("", "void"),
+    "act_on_chats": (
+        "p_action text, p_chat_ids uuid[], p_operator_id uuid DEFAULT NULL::uuid, p_reason text DEFAULT NULL::text,"
+        " p_priority integer DEFAULT NULL::integer",
+        "TABLE(chat_id uuid, is_done boolean, code text, message text)",
+    ),
+    "begin_export": (
+        "p_what text, p_format text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone,"
+        " p_to timestamp with time zone DEFAULT NULL::timestamp with time zone",
+        "void",
+    ),
     "check_audit_log": ("", "TABLE(id bigint, problem text)"),
+    "get_chat_panel": ("p_chat_id uuid", "jsonb"),
+    "get_console": ("", "jsonb"),
+    "get_metrics": (
+        "p_from timestamp with time zone DEFAULT NULL::timestamp with time zone,"
+        " p_to timestamp with time zone DEFAULT NULL::timestamp with time zone,"
+        " p_bucket interval DEFAULT '01:00:00'::interval",
+        "jsonb",
+    ),
+    "list_audit_log": ("p_cursor bigint DEFAULT NULL::bigint, p_limit integer DEFAULT 50", "SETOF audit_log"),
+    "list_console_chats": (
+        "p_filter jsonb DEFAULT '{}'::jsonb, p_cursor jsonb DEFAULT NULL::jsonb, p_limit integer DEFAULT 50",
+        "TABLE(chat jsonb, cursor jsonb)",
+    ),
+    "search": (
+        "p_query text, p_kind text DEFAULT NULL::text, p_limit integer DEFAULT 20",
+        "TABLE(kind text, id uuid, chat_id uuid, seq bigint, title text, snippet text, at timestamp with time zone,"
+        " rank bigint)",
+    ),
     "erase_user_data": ("p_user_id uuid DEFAULT NULL::uuid", "jsonb"),
     "export_user_data": ("p_user_id uuid DEFAULT NULL::uuid", "jsonb"),
     "get_chat": ("p_chat_id uuid", "chats"),
+    "get_draft": ("p_chat_id uuid", "SETOF chat_drafts"),
     "get_operator_inbox": ("", "jsonb"),
+    "list_box": ("p_box text, p_cursor jsonb DEFAULT NULL::jsonb, p_limit integer DEFAULT 50", "SETOF jsonb"),
     "list_events": (
         "p_chat_id uuid, p_after_event bigint, p_limit integer DEFAULT 200",
         "TABLE(event_seq bigint, event text, at timestamp with time zone, detail jsonb, message messages, chat chats)",
@@ -90,9 +148,55 @@ FUNCTIONS = {
     ),
     "record_operator_activity": ("p_chat_id uuid", "void"),
     "register_operator": ("p_id uuid, p_name text, p_email text, p_role text DEFAULT 'operator'::text", "operators"),
+    "save_draft": ("p_chat_id uuid, p_content text", "void"),
     "set_setting": ("p_name text, p_value jsonb", "settings"),
+    "snooze_chat": ("p_chat_id uuid, p_until timestamp with time zone", "chat_snoozes"),
+    "unsnooze_chat": ("p_chat_id uuid", "void"),
     "who_am_i": ("", "jsonb"),
+    # The widget, and what belongs to it
+    "get_widget_settings": ("", "jsonb"),
+    "get_all_widget_settings": ("", "widget_settings"),
+    "set_widget_settings": ("p_changes jsonb", "widget_settings"),
+    "introduce_myself": ("p_name text DEFAULT NULL::text, p_email text DEFAULT NULL::text", "real_users"),
+    "rate_chat": ("p_chat_id uuid, p_score integer, p_comment text DEFAULT NULL::text", "chat_ratings"),
+    "get_rating": ("p_chat_id uuid", "SETOF chat_ratings"),
+    "create_ticket": (
+        "p_type text, p_title text, p_initial_message text DEFAULT NULL::text, p_context jsonb DEFAULT '{}'::jsonb,"
+        " p_client_message_id uuid DEFAULT NULL::uuid",
+        "tickets",
+    ),
+    "get_ticket": ("p_ticket_id uuid", "tickets"),
+    "list_tickets": (
+        "p_status text DEFAULT NULL::text, p_cursor uuid DEFAULT NULL::uuid, p_limit integer DEFAULT 50",
+        "SETOF tickets",
+    ),
+    "list_ticket_messages": (
+        "p_ticket_id uuid, p_after_seq bigint DEFAULT 0, p_limit integer DEFAULT 100",
+        "SETOF ticket_messages",
+    ),
+    # Who joins, and what admins keep
+    "invite_operator": (
+        "p_email text, p_name text, p_role text DEFAULT 'operator'::text, p_capacity integer DEFAULT 1",
+        "jsonb",
+    ),
+    "revoke_invitation": ("p_id uuid", "void"),
+    "list_invitations": ("", "SETOF jsonb"),
+    "find_invitation": ("p_token text", "TABLE(email text, name text, role text)"),
+    "is_new": ("", "boolean"),
+    "update_operator": ("p_operator_id uuid, p_changes jsonb", "operators"),
+    "list_operators": ("", "SETOF jsonb"),
+    "save_persona": (
+        "p_name text, p_avatar_url text DEFAULT NULL::text, p_is_active boolean DEFAULT true,"
+        " p_id uuid DEFAULT NULL::uuid",
+        "fictional_users",
+    ),
+    "list_personas": ("", "SETOF fictional_users"),
+    "list_settings": ("", "SETOF settings"),
+    "set_settings": ("p_changes jsonb", "SETOF settings"),
 }
+
+# What somebody needs before he has signed in.
+FOR_EVERYBODY = {"check_request", "get_widget_settings", "find_invitation", "is_new"}
 
 COLUMNS = {
     "chats": "id real_user_id fictional_user_id chat_state handling priority assigned_operator_id last_operator_id"
@@ -105,16 +209,34 @@ COLUMNS = {
     "operator_activity": "operator_id chat_id last_activity_at",
     "operator_stats": "operator_id date messages_sent chats_handled idle_incidents chats_missed",
     "audit_log": "id at actor_id actor_kind action subject_id detail previous_hash hash",
+    "chat_drafts": "chat_id operator_id content updated_at",
+    "chat_snoozes": "chat_id operator_id until created_at",
     "chat_history": "chat_id at actor_id from_state to_state operator_id reason",
     "real_users": "id name",
     "fictional_users": "id name",
     "settings": "name value",
+    "chat_notes": "id chat_id author_id content mentions client_note_id created_at edited_at deleted_at",
+    "chat_mentions": "note_id operator_id chat_id created_at read_at",
+    "quick_responses": "id shortcut title content owner_id created_at updated_at",
+    "agent_preferences": "operator_id language theme sound desktop_notifications send_key density updated_at",
+    "widget_settings": "title greeting offline_message colour position languages fictional_user_id is_open_always"
+    " business_hours pre_chat mode handling allow_files allow_emoji ask_rating privacy_url updated_at",
+    "chat_ratings": "chat_id score comment created_at updated_at",
+    "tickets": "id real_user_id type title status priority contact_name contact_email context summary created_at"
+    " updated_at resolved_at",
+    "ticket_messages": "id ticket_id seq sender_type sender_id message_type content created_at metadata",
+    "ticket_links": "ticket_id chat_id other_ticket_id",
     "chat_state_summary": "chat_state chat_count oldest_seconds average_seconds",
     "assignment_queue": "position chat_id priority waiting_since wait_seconds last_operator_id",
     "operator_assignment_history": "operator_id total_assignments completed active by_reason",
     "repeated_assignments": "chat_id operator_id assignment_count",
     "operator_performance": "operator_id date messages_sent chats_handled idle_incidents chats_missed",
     "assignment_metrics": "distribution wait_median_seconds wait_p95_seconds repeats stuck",
+    "chat_volume": "bucket_start started completed messages_in messages_out",
+    "wait_history": "bucket_start wait_median_seconds wait_p95_seconds assignments",
+    "state_history": "bucket_start waiting_assignment assigned waiting_real_user_reply completed",
+    "idle_history": "date operator_id operator_name idle_incidents",
+    "assignment_distribution": "operator_id operator_name holds_24h holds_7d",
 }
 
 VIEWS = {
@@ -124,6 +246,11 @@ VIEWS = {
     "repeated_assignments",
     "operator_performance",
     "assignment_metrics",
+    "chat_volume",
+    "wait_history",
+    "state_history",
+    "idle_history",
+    "assignment_distribution",
 }
 
 INDEXES = {"idx_chats_waiting_assignment", "idx_chats_last_operator", "idx_chats_operator_replied"}
@@ -253,7 +380,7 @@ def test_trigger_functions_and_inner_ones_are_granted_to_nobody_but_their_owner(
     )
     granted = {row["name"] for row in rows}
     assert {name for name in granted if name.startswith("tg_")} == set()
-    assert {row["name"] for row in rows if row["role"] == "anon"} == {"check_request"}
+    assert {row["name"] for row in rows if row["role"] == "anon"} == FOR_EVERYBODY
 
 
 def test_whoever_may_call_a_public_function_may_call_the_one_behind_it(world: World) -> None:

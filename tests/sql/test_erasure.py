@@ -65,12 +65,17 @@ def lives_a_life(world: World, kim: Customer) -> tuple[list[UUID], list[object]]
     ana.replies(chats[3], "hello Kimberly")
     for reader in (kim, ana):
         reader.call("mark_read", p_chat_id=chats[3], p_seq=2)
+    ana.notes(chats[3], "Kimberly has a cat", ada)
     kim.call("check_request")
     world.service.rows("select private.open_connection(%s, %s)", uuid4(), kim.id)
     world.sends(kim, chats[3], world.brings(kim, chats[3], name="hiddensee by night.png"), content="Hiddensee")
     world.brings(kim, chats[3], "unsent.png")
+    kim.call("rate_chat", p_chat_id=chats[0], p_score=5, p_comment="Mia is well again")
+    kim.call("introduce_myself", p_email="kimberly@elsewhere.example")
+    ticket = kim.call("create_ticket", p_type="support", p_title="Mia's bowl", p_initial_message="030 1234")
+    world.insert("ticket_links", ticket_id=ticket["id"], chat_id=chats[1])
     texts = ["Kimberly", "Mia", "030 1234", "192.0.2.7", "Hiddensee", "elsewhere", "shop.example", "blue"]
-    return chats, [kim.id, *chats, message["id"], *texts]
+    return chats, [kim.id, *chats, message["id"], ticket["id"], *texts]
 
 
 @pytest.mark.parametrize("who", ["himself", "an admin", "the service"])
@@ -82,7 +87,7 @@ def test_nothing_is_left_anywhere(world: World, kim: Customer, who: str) -> None
     ada = world.admin("Bo")
     caller = {"himself": kim, "an admin": ada, "the service": world.service}[who]
     counts = erase(caller, None if who == "himself" else kim.id)
-    assert counts == {"chats": 4, "messages": 8, "files": 2, "sessions": 1, "accounts": 1, "operators": 0}
+    assert counts == {"chats": 4, "messages": 8, "tickets": 1, "files": 2, "sessions": 1, "accounts": 1, "operators": 0}
     # Files that nobody sees any more go with their bytes: what the job does.
     doomed = [row["name"] for row in world.service.rows("select name from private.claim_file_removals(10)")]
     assert len(doomed) == 2
@@ -143,7 +148,15 @@ def test_it_is_logged_by_ids_and_numbers(world: World, kim: Customer) -> None:
     erase(ada, kim.id)
     (row,) = world.owner.rows("select * from audit_log where action = 'user.erased'")
     assert (row["actor_id"], row["actor_kind"], row["subject_id"]) == (ada.id, "admin", kim.id)
-    assert row["detail"] == {"chats": 1, "messages": 1, "files": 0, "sessions": 1, "accounts": 1, "operators": 0}
+    assert row["detail"] == {
+        "chats": 1,
+        "messages": 1,
+        "tickets": 0,
+        "files": 0,
+        "sessions": 1,
+        "accounts": 1,
+        "operators": 0,
+    }
     assert world.owner.call_all("check_audit_log") == []
 
 
@@ -215,14 +228,28 @@ def test_an_operator_is_deactivated_first_and_then_loses_his_name(world: World) 
     ana, ada = with_account_of_staff(world, "Ana Ipek"), world.admin()
     chat = world.chat("waiting_real_user_reply", ana)
     ana.call("set_operator_status", p_status="away", p_reason="at the dentist's")
+    ana.call("save_quick_response", p_shortcut="ill", p_title="Ill", p_content="I am at the dentist's.")
+    ana.call("set_preferences", p_changes={"theme": "dark"})
+    note = ada.notes(chat, "ask Ana", ana)["id"]
     for who, whom in ((ana, None), (ada, ana.id), (world.service, ana.id), (ada, None), (ada, ada.id)):
         with world.refused("PT409", "operator_active"):
             erase(who, whom)
     world.owner.does("update operators set is_active = false where id = %s", ana.id)
     with world.refused("PT403", "operator_inactive"):
         erase(ana)
-    assert erase(ada, ana.id) == {"chats": 0, "messages": 0, "files": 0, "sessions": 1, "accounts": 1, "operators": 1}
+    assert erase(ada, ana.id) == {
+        "chats": 0,
+        "messages": 0,
+        "tickets": 0,
+        "files": 0,
+        "sessions": 1,
+        "accounts": 1,
+        "operators": 1,
+    }
     assert traces(world, "Ana Ipek", "dentist", "ana.ipek@shop.example") == {}
+    for table in ("agent_preferences", "quick_responses", "chat_mentions"):
+        assert world.owner.value(f"select count(*) from {table}") == 0, table
+    assert world.owner.value("select content from chat_notes where id = %s", note) == "ask Ana"
     row = world.owner.row("select * from operators where id = %s", ana.id)
     assert (row["name"], row["email"], row["is_active"]) == ("Former operator", None, False)
     assert len(world.messages(chat)) == 2
@@ -243,6 +270,7 @@ def test_a_customer_who_became_an_operator_and_left_is_erased_as_both(world: Wor
     assert erase(world.service, kim.id) == {
         "chats": 1,
         "messages": 1,
+        "tickets": 0,
         "files": 0,
         "sessions": 1,
         "accounts": 1,
@@ -266,6 +294,7 @@ def test_nobody_erases_somebody_else(world: World, kim: Customer) -> None:
             erase(who, uuid4())
 
 
+@pytest.mark.one_postgres
 def test_with_ten_thousand_messages_it_is_still_one_transaction_of_seconds(world: World, kim: Customer) -> None:
     chat = world.chat(customer=kim)
     world.floods(chat, 9999)
@@ -340,6 +369,7 @@ def test_on_a_supabase_project_the_login_goes_too_though_it_is_not_ours(server: 
                 assert erase(caller) == {
                     "chats": 1,
                     "messages": 1,
+                    "tickets": 0,
                     "files": 0,
                     "sessions": 1,
                     "accounts": 1,

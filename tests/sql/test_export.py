@@ -52,6 +52,9 @@ def test_it_has_all_that_is_kept_about_him(world: World, kim: Customer) -> None:
     ana.call("mark_read", p_chat_id=chat, p_seq=3)
     kim.call("check_request")
     world.service.rows("select private.open_connection(%s, %s)", uuid4(), kim.id)
+    kim.call("rate_chat", p_chat_id=chat, p_score=4, p_comment="quick")
+    ticket = kim.call("create_ticket", p_type="support", p_title="A lamp", p_initial_message="It is broken.")["id"]
+    world.insert("ticket_messages", ticket_id=ticket, sender_type="operator", sender_id=ana.id, content="Which one?")
 
     data = export(kim)
     assert data["user_id"] == str(kim.id)
@@ -66,6 +69,13 @@ def test_it_has_all_that_is_kept_about_him(world: World, kim: Customer) -> None:
     assert (told["id"], told["headline"], told["context"]) == (str(chat), "An order", {"page": "/cart"})
     assert (told["ip_address"], told["fictional_user_name"]) == ("192.0.2.7", "Ava from Support")
     assert told["read"] == {"customer": 2, "staff": 3}
+    assert (told["rating"]["score"], told["rating"]["comment"]) == (4, "quick")
+    (asked,) = data["tickets"]
+    assert (asked["title"], asked["contact_name"]) == ("A lamp", "Kim")
+    assert [(m["content"], m["sender_id"]) for m in asked["messages"]] == [
+        ("It is broken.", str(kim.id)),
+        ("Which one?", None),
+    ]
     assert [(line["from_state"], line["to_state"]) for line in told["history"]] == [
         (None, "waiting_assignment"),
         ("waiting_assignment", "assigned"),
@@ -90,7 +100,9 @@ def test_it_has_all_that_is_kept_about_him(world: World, kim: Customer) -> None:
 def test_every_column_is_told_or_is_the_staffs(world: World, kim: Customer) -> None:
     """A column that is added is exported, unless somebody says here that it is not for the customer."""
     kim.starts()
+    kim.call("create_ticket", p_type="support", p_title="A lamp", p_initial_message="It is broken.")
     (told,) = export(kim)["chats"]
+    (asked,) = export(kim)["tickets"]
     columns = {
         table: {
             row["name"]
@@ -100,7 +112,7 @@ def test_every_column_is_told_or_is_the_staffs(world: World, kim: Customer) -> N
                 table,
             )
         }
-        for table in ("chats", "messages", "real_users")
+        for table in ("chats", "messages", "real_users", "tickets", "ticket_messages")
     }
     assert columns["chats"] - told.keys() == {
         "real_user_id",
@@ -116,6 +128,8 @@ def test_every_column_is_told_or_is_the_staffs(world: World, kim: Customer) -> N
     }
     assert columns["messages"] - told["messages"][0].keys() == {"chat_id", "handled_by_operator_id", "owed_since"}
     assert columns["real_users"] - export(kim)["customer"].keys() == {"id"}
+    assert columns["tickets"] - asked.keys() == {"real_user_id", "client_message_id", "last_seq"}
+    assert columns["ticket_messages"] - asked["messages"][0].keys() == {"ticket_id"}
 
 
 def test_nothing_of_the_staffs_is_in_it_nor_of_other_customers(world: World, kim: Customer) -> None:
@@ -129,6 +143,7 @@ def test_nothing_of_the_staffs_is_in_it_nor_of_other_customers(world: World, kim
     reply = ben.replies(chat, "you are wrong")
     ben.call("edit_message", p_message_id=reply["id"], p_content="let me see")
     ada.reassigns(chat, ana, "a word of the staff")
+    ana.notes(chat, "never again", ben)
     for data in (export(kim), export(ada, kim.id), export(world.service, kim.id)):
         assert staff_in(data, world) == []
         (told,) = data["chats"]
@@ -136,7 +151,16 @@ def test_nothing_of_the_staffs_is_in_it_nor_of_other_customers(world: World, kim
         text = json.dumps(data)
         assert not [
             secret
-            for secret in ("lee's secret", "Lee", str(lee.id), "difficult", "you are wrong", "a word", "a hash")
+            for secret in (
+                "lee's secret",
+                "Lee",
+                str(lee.id),
+                "difficult",
+                "you are wrong",
+                "a word",
+                "never again",
+                "a hash",
+            )
             if secret in text
         ]
 
@@ -158,9 +182,16 @@ def test_who_never_wrote_gets_what_little_there_is(world: World) -> None:
 
 def test_an_operator_gets_his_own_row_and_no_chats_of_others(world: World) -> None:
     ana = world.operator("Ana")
-    world.chat("assigned", ana)
+    ana.notes(world.chat("assigned", ana), "difficult")
+    assert (export(ana)["operator"]["preferences"], export(ana)["operator"]["quick_responses"]) == (None, [])
+    ana.call("set_preferences", p_changes={"theme": "dark"})
+    ana.call("save_quick_response", p_shortcut="hi", p_title="Hello", p_content="Hello!")
+    world.operator("Ben").call("save_quick_response", p_shortcut="hi", p_title="Hello", p_content="Ben's")
     data = export(ana)
     assert (data["operator"]["name"], data["chats"]) == ("Ana", [])
+    assert data["operator"]["preferences"]["theme"] == "dark"
+    assert [response["content"] for response in data["operator"]["quick_responses"]] == ["Hello!"]
+    assert "difficult" not in json.dumps(data)
 
 
 def test_whom_nobody_knows_is_not_found(world: World, kim: Customer) -> None:
@@ -202,6 +233,7 @@ def test_it_is_logged_who_had_it(world: World, kim: Customer) -> None:
     assert rows[0]["detail"] == {"chats": 1}
 
 
+@pytest.mark.one_postgres
 def test_ten_thousand_messages_are_no_trouble(world: World, kim: Customer) -> None:
     chats = [world.chat(customer=kim) for _ in range(4)]
     for chat in chats:

@@ -379,11 +379,17 @@ def test_the_row_of_a_customer_is_made_when_he_first_writes(world: World) -> Non
     assert world.owner.row("select id, is_anonymous from real_users") == {"id": stranger.id, "is_anonymous": True}
 
 
-def test_a_new_chat_is_handled_as_the_settings_say(world: World) -> None:
-    customer = world.customer()
-    assert customer.starts()["handling"] == "turn"
-    world.set("default_handling", "session")
-    assert customer.starts()["handling"] == "session"
+def test_a_new_chat_is_handled_and_answered_as_the_widget_says(world: World) -> None:
+    customer, ava, theo = world.customer(), world.persona("Ava"), world.persona("Theo")
+    chat = customer.starts()
+    assert (chat["handling"], chat["fictional_user_id"]) == ("turn", None)
+    changes = {"handling": "session", "fictional_user_id": str(ava)}
+    world.service.call("set_widget_settings", p_changes=changes)
+    chat = customer.starts()
+    assert (chat["handling"], chat["fictional_user_id"]) == ("session", ava)
+    assert customer.starts(p_fictional_user_id=theo)["fictional_user_id"] == theo
+    world.owner.does("update fictional_users set is_active = false where id = %s", ava)
+    assert customer.starts()["fictional_user_id"] is None
 
 
 @pytest.mark.parametrize(

@@ -510,7 +510,7 @@ def test_the_inbox_of_an_operator(world: World) -> None:
     assert ana.takes_next() == second
     ana.replies(first)
     inbox = ana.ask("get_operator_inbox")
-    assert set(inbox) == {"operator", "chats", "next", "queue", "numbers"}
+    assert {"operator", "chats", "next", "queue", "numbers"} <= set(inbox)
     assert (inbox["operator"]["id"], inbox["operator"]["held"]) == (str(ana.id), 1)
     assert [chat["id"] for chat in inbox["chats"]] == [str(second)]
     assert (inbox["next"]["chat_id"], inbox["next"]["rank"]) == (str(waits), 1)

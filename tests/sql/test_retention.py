@@ -182,10 +182,12 @@ def test_what_was_erased_is_logged_in_numbers(world: World) -> None:
     assert run(world, NOON + 2 * DAY) == 2
     run(world, NOON + 2 * DAY)
     rows = world.owner.rows("select * from audit_log where action = 'retention.applied'")
-    assert [row["detail"] for row in rows] == [{"chats": 1, "revisions": 0, "accounts": 1, "visitors": 0}]
+    assert [row["detail"] for row in rows] == [{"chats": 1, "tickets": 0, "revisions": 0, "accounts": 1, "visitors": 0}]
 
 
-@pytest.mark.parametrize("name", ["chat_retention_days", "visitor_retention_days", "revision_retention_days"])
+@pytest.mark.parametrize(
+    "name", ["chat_retention_days", "ticket_retention_days", "visitor_retention_days", "revision_retention_days"]
+)
 @pytest.mark.parametrize("value", ["-1", '"30"', '"for ever"', "null", "[]"])
 def test_days_are_a_number_from_nought(world: World, name: str, value: str) -> None:
     ada = world.admin()

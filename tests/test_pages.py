@@ -1,0 +1,114 @@
+"""What browsers are given around the screens: files under addresses that last, policies, languages."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import Servers
+from web import create_app
+from web.config import Config
+from web.languages import LANGUAGES
+
+SECRET = "of a test that signs nothing, but long enough"
+STAFF = ("/operator", "/operator/00000000-0000-4000-8000-000000000001", "/admin", "/admin/operators")
+PAGES = (*STAFF, "/widget")
+
+
+@pytest.fixture(scope="module")
+def client(servers: Servers) -> Iterator[FlaskClient]:
+    with servers.server("postgres-18-embedded").loaded_database() as database:
+        config = Config(database_url=database.url, jwt_secret=SECRET, allowed_origins=("https://shop.example",))
+        app = create_app(config)
+        yield app.test_client(use_cookies=False)
+        app.extensions["baton_database"].pool.close()
+
+
+def addresses(html: str) -> list[str]:
+    return re.findall(r'(?:src|href)="(/static/[^"]+)"', html)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_everything_that_a_page_loads_is_there_and_may_be_kept_for_ever(client: FlaskClient, path: str) -> None:
+    page = client.get(path, headers={"Accept-Encoding": "br"})
+    assert page.headers["Content-Encoding"] == "br"
+    found = addresses(client.get(path).text)
+    assert any(each.endswith(".css") for each in found)
+    assert any(each.endswith("main.js") for each in found)
+    for address in found:
+        answer = client.get(address, headers={"Accept-Encoding": "br, gzip"})
+        assert answer.status_code == 200, address
+        assert "immutable" in answer.headers["Cache-Control"], address
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        if len(client.get(address).data) > 1000:  # others are too small for it
+            assert answer.headers["Content-Encoding"] == "br", address
+
+
+def test_a_page_names_all_modules_that_its_script_imports(client: FlaskClient) -> None:
+    html = client.get("/operator").text
+    preloaded = set(re.findall(r'<link rel="modulepreload" href="([^"]+)">', html))
+    (script,) = re.findall(r'<script type="module" src="([^"]+)">', html)
+    imported: set[str] = set()
+    left = [script]
+    while left:
+        module = left.pop()
+        for target in re.findall(r'from\s*"(\.[^"]+)"|import\s*"(\.[^"]+)"', client.get(module).text):
+            parts = f"{module.rsplit('/', 1)[0]}/{target[0] or target[1]}".split("/")
+            address = re.sub(r"[^/]+/\.\./", "", "/".join(part for part in parts if part != "."))
+            if address not in imported and not address.endswith(".d.ts"):
+                imported.add(address)
+                left.append(address)
+    assert preloaded == imported | {script}
+
+
+def test_an_address_of_another_state_is_not_there(client: FlaskClient) -> None:
+    assert client.get("/static/000000000000/css/base.css").status_code == 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_runs_in_a_page_but_its_own_scripts(client: FlaskClient, path: str) -> None:
+    policy = dict(part.split(" ", 1) for part in client.get(path).headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert policy["trusted-types"] == "'none'"
+    assert policy["base-uri"] == "'none'"
+
+
+def test_who_may_frame_what(client: FlaskClient) -> None:
+    for path in STAFF:
+        headers = client.get(path).headers
+        assert "frame-ancestors 'none';" in headers["Content-Security-Policy"]
+        assert headers["X-Frame-Options"] == "DENY"
+    headers = client.get("/widget").headers
+    assert "frame-ancestors 'self' https://shop.example;" in headers["Content-Security-Policy"]
+    assert "X-Frame-Options" not in headers
+
+
+@pytest.mark.parametrize(
+    ("query", "cookie", "accepted", "code"),
+    [
+        ("", "", "", "en"),
+        ("", "", "ar-EG, en;q=0.5", "ar"),
+        ("", "", "fr, tlh", "en"),
+        ("", "ar", "en", "ar"),
+        ("", "xx", "en", "en"),
+        ("?language=ar", "en", "en", "ar"),
+        ("?language=%22%3E", "", "", "en"),
+    ],
+)
+def test_the_language_of_a_page(client: FlaskClient, query: str, cookie: str, accepted: str, code: str) -> None:
+    headers = {"Accept-Language": accepted, "Cookie": f"baton_language={cookie}"}
+    page = client.get(f"/operator{query}", headers=headers)
+    assert page.headers["Content-Language"] == code
+    assert f'<html lang="{code}" dir="{LANGUAGES[code].direction}"' in page.text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"), [("dark", ' data-theme="dark"'), ("light", ' data-theme="light"'), ("x", "")]
+)
+def test_the_theme_of_a_page(client: FlaskClient, chosen: str, said: str) -> None:
+    page = client.get("/operator", headers={"Cookie": f"baton_theme={chosen}"})
+    assert re.findall(r"<html[^>]*?( data-theme=[^>]*)?>", page.text) == [said]
