@@ -120,9 +120,10 @@ FREE = {
 
 @pytest.fixture(scope="module")
 def arena_of_module(server: Server) -> Iterator[Database]:
-    """A database in which a commit can be stopped."""
+    """A database in which a commit can be stopped, and waits for one that is, however slow the machine."""
     with server.loaded_database() as database:
         database.owner.execute(PAUSE)
+        database.owner.execute("alter function private.pass_gate() set lock_timeout = '20s'")
         yield database
 
 
