@@ -1,7 +1,7 @@
 """A house that runs on Baton: its staff at their screens, and customers in the widget on a page of another site."""
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect
 
 from tests.browser.test_widget import Shop
 from tests.live.world import SECRET, World
@@ -37,7 +37,8 @@ class House:
 
     def hires(self, name: str, role: str = "operator", capacity: int = 1, status: str = "offline") -> str:
         """Make a member of the staff who can sign in with PASSWORD; return the email."""
-        email = f"{name.lower()}@baton.example"
+        count = self.world.value("select count(*) from operators where name = %s", name)
+        email = f"{name.lower()}{count or ''}@baton.example"
         query = """
             with account as (select auth.create_user(%s, %s, false) as made)
             insert into operators (id, name, role, capacity, status)
@@ -69,9 +70,10 @@ class House:
         )
         assert answer.ok, answer.text()
 
-    def visitor(self, **options: object) -> Shop:
-        """Open the shop, with the widget in it."""
-        return Shop(self.baton, self.context(**options).new_page()).opens(["open"])
+    def visitor(self, opens: bool = True) -> Shop:
+        """Open the shop, and the widget in it."""
+        shop = Shop(self.baton, self.context().new_page())
+        return shop.opens(["open"]) if opens else shop.opens()
 
     def stop_clock(self, at: str) -> None:
         """Let it be that time in the database, until it is another one."""
@@ -80,9 +82,9 @@ class House:
             f" as $$ select '{at}'::timestamptz $$"
         )
 
-    def writes_by_sql(self, name: str, *contents: str) -> str:
+    def writes_by_sql(self, name: str, *contents: str, handling: str = "turn") -> str:
         """Let a customer of that name write, without a screen of his own; return the chat's id."""
-        ((chat_id, customer_id),) = self.world.new_chats(1, handling="turn")
+        ((chat_id, customer_id),) = self.world.new_chats(1, handling=handling)
         self.world.rows("update real_users set name = %s where id = %s", name, customer_id)
         query = "insert into messages (chat_id, sender_type, sender_id, content) values (%s, 'real', %s, %s)"
         for content in contents:
@@ -96,7 +98,12 @@ class House:
         self._contexts.clear()
         self._database.close()
 
+    def _tell(self, dialog: Dialog) -> None:
+        self.problems.append(f"alert: {dialog.message}")
+        dialog.dismiss()
+
     def _watch(self, page: Page) -> None:
+        page.on("dialog", self._tell)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on(
             "console",
@@ -112,6 +119,7 @@ class Desk:
         self.chat = page.locator("baton-chat")
         self.reply = page.locator("#reply-text")
         self.next = page.locator(".next-card")
+        self.messages = self.chat.locator(".message-text")
 
     def part(self, name: str) -> Locator:
         """Find a part of the chat that is open."""
@@ -150,5 +158,5 @@ class Desk:
 
     def shows(self, *texts: str) -> None:
         """Wait until it shows these messages, all of them sent."""
-        expect(self.chat.locator(".message-text")).to_have_text(list(texts))
+        expect(self.messages).to_have_text(list(texts))
         expect(self.chat.locator('.message:not([data-state="sent"], [data-state="read"])')).to_have_count(0)

@@ -1,15 +1,16 @@
 """The whole story of a chat, at the screens of everybody who has a part in it."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.house import Desk, House
+from tests.browser.house import PASSWORD, Desk, House
 from tests.live.world import World
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def house(world: World, browser: Browser) -> Iterator[House]:
     house = House(world, browser)
     yield house
@@ -103,3 +104,146 @@ def test_a_chat_goes_through_all_hands(house: House) -> None:
     kim.shows(*said, "Thank you. It is broken, though.", "You get another one.")
     assert house.problems == []
     assert house.world.rows("select * from check_invariants()") == []
+
+
+@pytest.fixture
+def ana(house: House) -> Desk:
+    """Somebody who is online, and alone with a queue in which nobody waits."""
+    house.world.rows("select complete_chat(id) from chats where is_active")
+    house.world.rows("update operators set status = 'offline' where true")
+    house.world.rows("update widget_settings set handling = 'session' where is_only")
+    return Desk(house.enters(house.hires("Ana", status="online")))
+
+
+def test_a_reload_loses_nothing_in_any_state(house: House, ana: Desk) -> None:
+    kim = house.visitor()
+    kim.writes("one")
+    ana.page.reload()
+    expect(ana.next).to_contain_text("one")
+    kim.opens()
+    kim.shows("one")
+    expect(kim.find(".room-label")).to_have_text("You are next")
+
+    ana.takes()
+    ana.reply.fill("half a sen")
+    expect(ana.part("saved")).to_have_text("Draft saved")
+    ana.page.reload()
+    ana.stands("mine")
+    expect(ana.reply).to_have_value("half a sen")
+    kim.opens()
+    expect(kim.find(".room-label")).to_have_text("Ana has your message")
+
+    ana.replies("two")
+    kim.shows("one", "two")
+    ana.page.reload()
+    ana.shows("one", "two")
+    expect(ana.reply).to_have_value("")
+    kim.opens()
+    kim.shows("one", "two")
+
+    ana.lets_go("complete")
+    ana.page.reload()
+    ana.stands("completed")
+    kim.opens()
+    expect(kim.find(".end-said")).to_be_visible()
+    kim.shows("one", "two")
+    assert house.problems == []
+
+
+def test_whoever_is_offline_for_a_while_catches_up_and_sends_what_he_wrote(house: House, ana: Desk) -> None:
+    kim = house.visitor()
+    kim.writes("one")
+    ana.takes()
+    ana.replies("two")
+    kim.shows("one", "two")
+    expect(ana.page.locator(".row")).to_contain_text("two")
+    link = ana.page.locator('[data-part="connection"]')
+
+    ana.page.context.set_offline(True)
+    kim.writes("three")
+    kim.writes("four")
+    ana.replies("five")
+    expect(link).to_have_text("Reconnecting …")
+    ana.page.context.set_offline(False)
+    expect(link).to_have_text("Back online · 2 caught up")
+    said = ["one", "two", "three", "four", "five"]
+    for side in (ana, kim):
+        side.shows(*said)
+
+    # The server is stopped, and started again.
+    (web,) = house.world.webs
+    web.terminate()
+    web.wait_for_end(20)
+    try:
+        ana.replies("six")
+        kim.find(".composer-text").fill("seven")
+        kim.find(".composer-text").press("Enter")
+        expect(link).to_have_text("Reconnecting …")
+        expect(kim.find(".chat-strip")).to_have_text("No connection. We keep trying.")
+    finally:
+        web.start()
+    expect(link).to_contain_text("Back online")
+    for side in (ana, kim):
+        expect(side.messages).to_have_text([*said, *[re.compile("six|seven")] * 2])
+    texts = ana.messages.all_text_contents()
+    assert sorted(texts) == sorted([*said, "six", "seven"])
+    kim.shows(*texts)
+    ana.shows(*texts)
+    expect(kim.find(".chat-strip")).to_be_hidden()
+
+
+def test_an_operator_needs_no_mouse(house: House) -> None:
+    house.world.rows("select complete_chat(id) from chats where is_active")
+    house.world.rows("update widget_settings set handling = 'session' where is_only")
+    email = house.hires("Bo")
+    house.writes_by_sql("Kim", "Where is my order?", handling="session")
+    page = house.context().new_page()
+    page.goto("/operator")
+    desk, keys = Desk(page), page.keyboard
+    expect(page.locator("#sign-in-email")).to_be_focused()
+    keys.type(email)
+    keys.press("Tab")
+    keys.type(PASSWORD)
+    keys.press("Enter")
+    expect(page.locator('[data-part="go-online"]')).to_be_visible()
+    keys.press("o")
+    expect(desk.next).to_contain_text("Where is my order?")
+
+    keys.press("t")
+    expect(desk.reply).to_be_focused()
+    keys.type("I look for it.")
+    keys.press("Control+Enter")
+    desk.shows("Where is my order?", "I look for it.")
+    house.writes_by_sql("Lee", "Is it in green, too?", handling="session")
+    keys.press("Escape")  # out of the field, where letters are letters
+    keys.press("b")
+    expect(page.locator("#hand-back")).to_be_visible()
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(page.locator("#hand-back")).to_be_hidden()
+    desk.stands("customer")  # she has answered: nothing is owed
+
+    expect(desk.next).to_contain_text("Is it in green, too?")
+    keys.press("t")
+    expect(desk.reply).to_be_focused()
+    keys.press("Escape")
+    keys.press("e")
+    expect(page.locator("#complete")).to_be_visible()
+    keys.type("answered")
+    keys.press("Enter")
+    desk.stands("completed")
+
+    keys.press("/")
+    expect(page.locator("#search-words")).to_be_focused()
+    keys.type("order")
+    expect(page.locator(".row.result").first).to_be_visible()
+    keys.press("Tab")
+    expect(page.locator(".row.result .row-link").first).to_be_focused()
+    keys.press("Enter")
+    desk.shows("Where is my order?", "I look for it.")
+    page.locator(".message-more").first.focus()  # many presses of Tab away
+    keys.press("Enter")
+    expect(page.locator("#menu")).to_be_visible()
+    keys.press("Escape")
+    expect(page.locator(".message-more").first).to_be_focused()
+    assert house.problems == []

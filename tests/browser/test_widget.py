@@ -78,9 +78,14 @@ class Shop:
         """Find something in the widget."""
         return self.frame.locator(selector)
 
+    @property
+    def messages(self) -> Locator:
+        """The texts of its messages."""
+        return self.find(".message-text")
+
     def shows(self, *texts: str) -> None:
         """Wait until it shows these messages, all of them sent."""
-        expect(self.find(".message-text")).to_have_text(list(texts))
+        expect(self.messages).to_have_text(list(texts))
         expect(self.find('.message:not([data-state="sent"], [data-state="read"])')).to_have_count(0)
 
     def writes(self, text: str) -> None:

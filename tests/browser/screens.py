@@ -1,0 +1,151 @@
+"""Every screen in its states: what the tests go through that look at all of them. A new screen is a new line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.furniture import Furniture
+
+Step = Callable[[Page], object]
+
+
+def clicks(selector: str) -> Step:
+    """Click something."""
+    return lambda page: page.locator(selector).first.click()
+
+
+def presses(key: str) -> Step:
+    """Press a key."""
+    return lambda page: page.keyboard.press(key)
+
+
+def types(selector: str, text: str) -> Step:
+    """Type something."""
+    return lambda page: page.locator(selector).first.fill(text)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A screen in one state: who looks at it, where, how he gets there, and by what one sees that it is there."""
+
+    name: str
+    who: str  # ana, ada; nobody: not signed in
+    path: str  # with {fields} of Furniture
+    shows: str
+    steps: tuple[Step, ...] = ()
+    widths: tuple[int, ...] = (1440,)  # of its pictures
+    is_dark: bool = False  # whether there is one of it in the dark, too
+
+    def show(self, page: Page, there: Furniture) -> None:
+        """Bring a page there."""
+        path = self.path.format_map(vars(there))
+        page.goto("about:blank")  # also from an address that differs in its fragment alone
+        page.goto(path)
+        for step in self.steps:
+            step(page)
+        expect(page.locator(self.shows).first).to_be_visible()
+
+
+DESK = ".next-card:visible, .calm:visible"
+MINE = 'baton-chat[data-state="mine"] .attachment-name >> nth=1'
+ALL = (1440, 1024, 390)
+
+WORKSPACE = (
+    Screen("sign-in", "nobody", "/operator", "#sign-in[open]", widths=(1440, 390), is_dark=True),
+    Screen(
+        "sign-in-refused", "nobody", "/operator", "#sign-in-email-problem:not(:empty)", (clicks("#sign-in button"),)
+    ),
+    Screen("desk", "ana", "/operator", ".next-card", widths=ALL, is_dark=True),
+    Screen("chat-mine", "ana", "/operator/{mine}", MINE, widths=ALL, is_dark=True),
+    Screen("chat-note", "ana", "/operator/{mine}", "#note-text:focus", (clicks("#tab-note"), clicks("#note-text"))),
+    Screen("chat-staged", "ana", "/operator/{mine}", ".composer-send:visible", (types("#reply-text", "One line"),)),
+    Screen("chat-waiting", "ana", "/operator/queue/{queued}", 'baton-chat[data-state="waiting"] .message'),
+    Screen("chat-customer", "ana", "/operator/{waiting}", 'baton-chat[data-state="customer"] .message'),
+    Screen("chat-snoozed", "ana", "/operator/{snoozed}", '[data-part="unsnooze"]'),
+    Screen("chat-done", "ana", "/operator/done/{done}", 'baton-chat[data-state="completed"] .message'),
+    Screen("chat-lost", "ana", "/operator/00000000-0000-4000-8000-000000000000", '[data-part="lost"]'),
+    Screen(
+        "chat-message-menu",
+        "ana",
+        "/operator/{mine}",
+        "#menu:popover-open",
+        (lambda page: page.locator(".message-more").first.press("Enter"),),
+    ),
+    Screen("chat-panel", "ana", "/operator/{mine}#customer", ".panel-body", widths=(1024, 390)),
+    Screen("queue", "ana", "/operator/queue", '[data-box="queue"] .row', widths=(1440, 390)),
+    Screen("mentions", "ana", "/operator/mentions", ".row.mention"),
+    Screen("done", "ana", "/operator/done", '[data-box="done"] .row'),
+    Screen("all", "ada", "/operator/all", '[data-box="all"] .row'),
+    Screen("search", "ana", "/operator/search", ".list-search", widths=(1440,)),
+    Screen("search-found", "ana", "/operator/search?q=order", ".row.result"),
+    Screen("palette", "ana", "/operator", "#palette[open]", (clicks(".next-card"), presses("Control+k"))),
+    Screen("keys", "ana", "/operator", "#shortcuts[open]", (clicks('[data-command="shortcuts"]'),)),
+    Screen(
+        "preferences", "ana", "/operator", "#preferences[open]", (clicks('[data-command="preferences"]'),), is_dark=True
+    ),
+    Screen("colleagues", "ana", "/operator", "#team:popover-open", (clicks(".lane-team"),)),
+    Screen("status", "ana", "/operator", "#menu:popover-open", (clicks('.lane-status[data-part="status"]'),)),
+    *(
+        Screen(name, "ana", "/operator/{mine}", f"#{name}[open]", (clicks(f'[data-part="{name}"]'),))
+        for name in ("transfer", "hand-back", "complete")
+    ),
+    Screen("snooze", "ana", "/operator/{waiting}", "#snooze[open]", (clicks('[data-part="snooze"]'),)),
+    Screen("transcript", "ana", "/operator/chats/{mine}/transcript?notes=1", ".sheet .message", widths=(1440, 390)),
+)
+
+CONSOLE = (
+    Screen("live", "ada", "/admin", ".chip", widths=ALL, is_dark=True),
+    Screen(
+        "live-menu", "ada", "/admin", "#chat-menu:popover-open", (clicks('.lane[data-kind="operator"] .chip-face'),)
+    ),
+    Screen("chats", "ada", "/admin/chats", ".chat-row", widths=(1440, 390)),
+    Screen("chats-selected", "ada", "/admin/chats", ".bulk", (clicks('[data-part="select-all"]'),)),
+    Screen(
+        "give",
+        "ada",
+        "/admin/chats",
+        "#give-dialog[open]",
+        (clicks('[data-part="select-all"]'), clicks('[data-action="bulk-reassign"]')),
+    ),
+    Screen("numbers", "ada", "/admin/numbers", "baton-numbers svg", widths=ALL, is_dark=True),
+    Screen("tickets", "ada", "/admin/tickets", ".cell-ticket", widths=(1440, 390)),
+    Screen("ticket", "ada", "/admin/tickets", "#ticket-dialog .ticket-message", (clicks('[data-action="ticket"]'),)),
+    Screen("operators", "ada", "/admin/operators", "baton-operators tbody tr", widths=(1440, 390)),
+    Screen(
+        "operator",
+        "ada",
+        "/admin/operators",
+        "#operator-dialog[open]",
+        (clicks('baton-operators [data-action="edit"]'),),
+    ),
+    Screen("invite", "ada", "/admin/operators", "#invite-dialog[open]", (clicks('[data-action="invite"]'),)),
+    Screen("personas", "ada", "/admin/personas", "baton-personas .initials"),
+    Screen(
+        "persona", "ada", "/admin/personas", "#persona-dialog[open]", (clicks('baton-personas [data-action="edit"]'),)
+    ),
+    Screen("quick-responses", "ada", "/admin/quick-responses", ".response-text"),
+    Screen(
+        "quick-response",
+        "ada",
+        "/admin/quick-responses",
+        "#response-dialog[open]",
+        (clicks(".response-actions [data-action=edit]"),),
+    ),
+    Screen(
+        "widget-settings", "ada", "/admin/widget", '[data-place="widget"] input[name=title]', widths=ALL, is_dark=True
+    ),
+    Screen("settings", "ada", "/admin/settings", "baton-settings input"),
+    Screen("stuck", "ada", "/admin/stuck", "baton-stuck .verdict:not(:empty)"),
+    Screen("audit", "ada", "/admin/audit", ".audit-table tbody tr"),
+    Screen("export", "ada", "/admin/export", ".export-choice"),
+    Screen("no-admin", "ana", "/admin", '[data-part="refused"]'),
+)
+
+DOORS = (
+    Screen("setup", "nobody", "/setup", ".door-ways"),
+    Screen("join", "nobody", "/join#{invitation}", "#join-form", widths=(1440, 390)),
+    Screen("join-gone", "nobody", "/join#gone", ".door-ways"),
+)
+
+SCREENS = (*WORKSPACE, *CONSOLE, *DOORS)
