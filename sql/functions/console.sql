@@ -178,11 +178,79 @@ $$;
 comment on function private.read_console_filter(jsonb) is 'The parts of a filter of list_console_chats; refuses invalid_argument, naming what is wrong.';
 revoke execute on function private.read_console_filter(jsonb) from public, anon, authenticated, service_role;
 
--- The chats of a page, in their order. The query is put together from parts that all stand here, so that
--- each order has a plan of its own, and what is not asked for is not in it; values are parameters. A cursor
--- has the values by which its row was sorted: the row itself may have moved on since.
+-- Where a page goes on: what the last row of the page before was sorted by. The row itself may have moved on
+-- since.
+create or replace function private.read_console_cursor(
+  p_cursor jsonb, p_sort text, out priority bigint, out at timestamptz, out id uuid
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_sort text;
+begin
+  begin
+    select k.sort, k.priority, k.at, k.id into v_sort, priority, at, id
+    from jsonb_to_record(coalesce(p_cursor, '{}')) as k (sort text, priority bigint, at timestamptz, id uuid);
+  exception when data_exception then
+    perform private.refuse('invalid_argument', 'p_cursor is what the last row of the page before has as its cursor.');
+  end;
+  if p_cursor is not null and (v_sort is distinct from p_sort or num_nulls(priority, at, id) > 0) then
+    perform private.refuse('invalid_argument', 'p_cursor is what the last row of the page before, in the same order, has as its cursor.');
+  end if;
+end
+$$;
+
+comment on function private.read_console_cursor(jsonb, text) is 'The parts of a cursor of list_console_chats, null without one; refuses invalid_argument.';
+revoke execute on function private.read_console_cursor(jsonb, text) from public, anon, authenticated, service_role;
+
+-- By what chats are sorted. Those that go on are few, and sorted when they are asked for. Those that have ended
+-- are ever more, so an index has them in each order: which is why an ended chat stands where it ended and not
+-- where its last message came. last_message_at may be in no index, or each message would change all of them.
+-- Who has ended waits for nothing, and comes after all who wait.
+create or replace function private.console_order(
+  p_sort text,
+  out ordering text, out active_at text, out ended_at text, out active_follows text, out ended_follows text
+)
+language sql
+immutable
+set search_path = ''
+as $$
+  select o.ordering, o.active_at, o.ended_at, o.active_follows, o.ended_follows
+  from (values
+    (
+      'wait', 'c.at, c.id',
+      'coalesce(x.waiting_since, x.owed_since, ''infinity'')', '''infinity''::timestamptz',
+      '(c.at, c.id) > ($9, $10)', '($9 < ''infinity'' or c.id > $10)'
+    ),
+    (
+      'priority', '-c.priority::bigint, c.at, c.id',
+      'coalesce(x.waiting_since, x.owed_since, ''infinity'')', '''infinity''::timestamptz',
+      '(-c.priority::bigint, c.at, c.id) > (-$8, $9, $10)',
+      'case when $9 < ''infinity'' then -c.priority::bigint >= -$8 else (-c.priority::bigint, c.id) > (-$8, $10) end'
+    ),
+    (
+      'created', 'c.at desc, c.id desc', 'x.created_at', 'x.created_at',
+      '(c.at, c.id) < ($9, $10)', '(c.at, c.id) < ($9, $10)'
+    ),
+    (
+      'last_message', 'c.at desc, c.id desc', 'coalesce(x.last_message_at, x.created_at)', 'x.state_since',
+      '(c.at, c.id) < ($9, $10)', '(c.at, c.id) < ($9, $10)'
+    )
+  ) as o (sort, ordering, active_at, ended_at, active_follows, ended_follows)
+  where o.sort = p_sort
+$$;
+
+comment on function private.console_order(text) is 'Pieces of the query of private.console_page: the order, and, of chats that go on and of ended ones, the time in it and what comes after a cursor.';
+revoke execute on function private.console_order(text) from public, anon, authenticated, service_role;
+
+-- The chats of a page, in their order. The query is put together from pieces that all stand in this file, so that
+-- each order has a plan of its own, and what is not asked for is not in it. Values are parameters: of the filter
+-- $1 states, $2 holder, $3 since when they wait, $4 priority, $5 and $6 the time they began, $7 those that the
+-- words are about; of the cursor $8 priority, $9 time and $10 id; $11 the limit.
 create or replace function private.console_page(p_filter jsonb, p_cursor jsonb, p_limit integer)
-returns setof jsonb
+returns table (chat_id uuid, cursor jsonb)
 language plpgsql
 stable
 security definer
@@ -191,54 +259,60 @@ as $$
 declare
   v_filter record;
   v_cursor record;
-  v_part record;
+  v_order record;
+  v_about uuid[];
+  v_asked text;
+  v_active text;
+  v_ended text;
 begin
-  select f.* into v_filter from private.read_console_filter(p_filter) f;
-  begin
-    select k.* into v_cursor
-    from jsonb_to_record(coalesce(p_cursor, '{}')) as k (sort text, priority bigint, at timestamptz, id uuid);
-  exception when data_exception then
-    perform private.refuse('invalid_argument', 'p_cursor is what the last row of the page before has as its cursor.');
-  end;
-  if p_cursor is not null
-    and (v_cursor.sort is distinct from v_filter.sort or v_cursor.priority is null or v_cursor.at is null or v_cursor.id is null)
-  then
-    perform private.refuse('invalid_argument', 'p_cursor is what the last row of the page before, in the same order, has as its cursor.');
+  select f.* into strict v_filter from private.read_console_filter(p_filter) f;
+  select k.* into strict v_cursor from private.read_console_cursor(p_cursor, v_filter.sort) k;
+  select o.* into strict v_order from private.console_order(v_filter.sort) o;
+  -- Found before the plan is made, which so knows how many they are: few are fetched, many are met on the way.
+  if v_filter.words is not null then
+    v_about := array(select a.id from private.chats_about(v_filter.words) a);
   end if;
-  select p.* into strict v_part
-  from (values
-    ('wait', 'coalesce(c.waiting_since, c.owed_since, ''infinity'')', '(c.at, c.id) > ($9, $10)', 'c.at, c.id'),
-    (
-      'priority', 'coalesce(c.waiting_since, c.owed_since, ''infinity'')',
-      '(-c.priority::bigint, c.at, c.id) > (-$8, $9, $10)', '-c.priority::bigint, c.at, c.id'
-    ),
-    ('created', 'c.created_at', '(c.at, c.id) < ($9, $10)', 'c.at desc, c.id desc'),
-    ('last_message', 'coalesce(c.last_message_at, c.created_at)', '(c.at, c.id) < ($9, $10)', 'c.at desc, c.id desc')
-  ) as p (sort, at, is_after, ordering)
-  where p.sort = v_filter.sort;
+  v_asked := concat_ws(
+    ' and ', 'true',
+    -- Said twice: there are statistics of the column, and an index of the expression.
+    case when v_filter.priority is not null then 'c.priority = $4 and -c.priority::bigint = -$4::bigint' end,
+    case when v_filter.created_from is not null then 'c.created_at >= $5' end,
+    case when v_filter.created_to is not null then 'c.created_at < $6' end,
+    case when v_filter.words is not null then 'c.id = any ($7)' end
+  );
+  v_active := concat_ws(
+    ' and ', v_asked,
+    case when v_filter.states is not null then 'c.chat_state = any ($1)' end,
+    case when v_filter.operator_id is not null then 'c.assigned_operator_id = $2' end,
+    case when v_filter.waits_since is not null then 'coalesce(c.waiting_since, c.owed_since) <= $3' end,
+    case when p_cursor is not null then v_order.active_follows end
+  );
+  v_ended := concat_ws(
+    ' and ', v_asked,
+    case when v_filter.states is not null then '''completed'' = any ($1)' end,
+    case when v_filter.operator_id is not null or v_filter.waits_since is not null then 'false' end,
+    case when p_cursor is not null then v_order.ended_follows end
+  );
   return query execute format(
-    'select jsonb_build_object('
-    '   ''position'', row_number() over (order by %3$s),'
-    '   ''cursor'', jsonb_build_object(''sort'', $12, ''priority'', c.priority, ''at'', c.at, ''id'', c.id)'
-    ' )'
-    ' from (select c.*, %1$s as at from public.chats c) c'
-    ' where ($1 is null or c.chat_state = any ($1))'
-    ' and ($2 is null or c.assigned_operator_id = $2)'
-    ' and ($3 is null or coalesce(c.waiting_since, c.owed_since) <= $3)'
-    ' and ($4 is null or c.priority = $4)'
-    ' and ($5 is null or c.created_at >= $5)'
-    ' and ($6 is null or c.created_at < $6)'
-    ' and ($7 is null or c.id in (select a.id from private.chats_about($7) a))'
-    ' and ($10 is null or %2$s)'
-    ' order by %3$s limit $11',
-    v_part.at, v_part.is_after, v_part.ordering
+    'select c.id, jsonb_build_object(''sort'', %6$L, ''priority'', c.priority, ''at'', c.at, ''id'', c.id)'
+    ' from ('
+    '   (select c.id, c.priority, c.at'
+    '    from (select x.*, %2$s as at from public.chats x where x.chat_state <> ''completed'') c'
+    '    where %3$s order by %1$s limit $11)'
+    '   union all'
+    '   (select c.id, c.priority, c.at'
+    '    from (select x.*, %4$s as at from public.chats x where x.chat_state = ''completed'') c'
+    '    where %5$s order by %1$s limit $11)'
+    ' ) c'
+    ' order by %1$s limit $11',
+    v_order.ordering, v_order.active_at, v_active, v_order.ended_at, v_ended, v_filter.sort
   )
   using v_filter.states, v_filter.operator_id, v_filter.waits_since, v_filter.priority, v_filter.created_from,
-    v_filter.created_to, v_filter.words, v_cursor.priority, v_cursor.at, v_cursor.id, p_limit, v_filter.sort;
+    v_filter.created_to, v_about, v_cursor.priority, v_cursor.at, v_cursor.id, p_limit;
 end
 $$;
 
-comment on function private.console_page(jsonb, jsonb, integer) is 'The chats that a filter lets through, after a cursor, as {"position", "cursor"}, which has the id; refuses invalid_argument.';
+comment on function private.console_page(jsonb, jsonb, integer) is 'The chats that a filter lets through, after a cursor, in their order, each with its own cursor; refuses invalid_argument.';
 revoke execute on function private.console_page(jsonb, jsonb, integer) from public, anon, authenticated, service_role;
 
 create or replace function private.list_console_chats(p_filter jsonb, p_cursor jsonb, p_limit integer)
@@ -250,14 +324,17 @@ set search_path = ''
 as $$
 declare
   v_now timestamptz := private.now();
-  v_pages jsonb[];
+  v_chat_ids uuid[];
+  v_cursors jsonb[];
 begin
   perform private.require_admin();
   if p_limit is null or p_limit not between 1 and 200 then
     perform private.refuse('invalid_argument', 'p_limit is 1 to 200.');
   end if;
   -- Asked for before the join: where there are no chats, a plan may never come to ask, nor to refuse.
-  v_pages := array(select private.console_page(p_filter, p_cursor, p_limit));
+  select array_agg(p.chat_id order by p.place), array_agg(p.cursor order by p.place) into v_chat_ids, v_cursors
+  from rows from (private.console_page(p_filter => p_filter, p_cursor => p_cursor, p_limit => p_limit))
+    with ordinality as p (chat_id, cursor, place);
   return query
     select
       to_jsonb(c) - array['context', 'let_go_by'] || jsonb_build_object(
@@ -266,13 +343,13 @@ begin
         'state_seconds', extract(epoch from v_now - c.state_since),
         'message_count', c.last_seq
       ),
-      p.page -> 'cursor'
-    from unnest(v_pages) p (page)
-    join public.chats c on c.id = (p.page #>> '{cursor,id}')::uuid
+      p.cursor
+    from unnest(v_chat_ids, v_cursors) with ordinality as p (chat_id, cursor, place)
+    join public.chats c on c.id = p.chat_id
     join public.real_users r on r.id = c.real_user_id
     left join public.operators h on h.id = c.assigned_operator_id
     left join public.operators l on l.id = c.last_operator_id
-    order by (p.page ->> 'position')::bigint;
+    order by p.place;
 end
 $$;
 
@@ -287,7 +364,7 @@ security invoker
 set search_path = ''
 as $$ select * from private.list_console_chats(p_filter, p_cursor, p_limit) $$;
 
-comment on function public.list_console_chats(jsonb, jsonb, integer) is 'All chats with the names and times that a person reads, by a filter {"state" (one or several), "operator_id" (the holder), "min_wait_seconds" (of a customer who is owed a reply), "text" (in subject, customer''s name or email), "priority", "from", "to" (created), "sort": "wait" (longest first), "priority" (highest), "created" or "last_message" (newest)}; p_cursor: the cursor of the last row of the page before. At most 200. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument.';
+comment on function public.list_console_chats(jsonb, jsonb, integer) is 'All chats with the names and times that a person reads, by a filter {"state" (one or several), "operator_id" (the holder), "min_wait_seconds" (of a customer who is owed a reply), "text" (in subject, customer''s name or email), "priority", "from", "to" (created), "sort": "wait" (longest first), "priority" (highest), "created" or "last_message" (newest; an ended chat stands where it ended)}; p_cursor: the cursor of the last row of the page before. At most 200. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument.';
 revoke execute on function public.list_console_chats(jsonb, jsonb, integer) from public, anon;
 grant execute on function public.list_console_chats(jsonb, jsonb, integer) to authenticated, service_role;
 

@@ -139,18 +139,66 @@ def test_chats_are_filtered_by_their_holder(world: World, chats: dict[str, UUID]
     assert listed(world, {"operator_id": str(uuid4())}) == []
 
 
-@pytest.mark.parametrize("sort", ["wait", "priority", "created", "last_message"])
-def test_page_after_page_gives_every_chat_once(world: World, chats: dict[str, UUID], sort: str) -> None:
-    whole = listed(world, {"sort": sort})
-    assert set(whole) == set(chats.values())
+SORTS = ("wait", "priority", "created", "last_message")
+
+
+def ends(world: World, number: int) -> None:
+    """Have chats that have ended, one a minute from a day ago on, several of each priority, some at the same moment."""
+    world.owner.does(
+        "insert into chats (real_user_id, chat_state, priority, created_at, last_message_at, state_since)"
+        " select %s, 'completed', n %% 3 - 1, at, at, at from generate_series(1, %s) n,"
+        " lateral (select %s + n / 2 * interval '1 minute' as at) t",
+        *(world.customer().id, number, noon(-24 * 60)),
+    )
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("wanted", [{}, {"state": [WAITING, COMPLETED]}, {"priority": 1}], ids=lambda f: "-".join(f))
+def test_page_after_page_gives_every_chat_once(
+    world: World, chats: dict[str, UUID], sort: str, wanted: dict[str, object]
+) -> None:
+    ends(world, 20)
+    wanted = wanted | {"sort": sort}
+    whole = listed(world, wanted)
+    lost = {"held", "answered"} if "state" in wanted else set(chats) if "priority" in wanted else set()
+    assert set(chats.values()) & set(whole) == {chats[name] for name in set(chats) - lost}
+    assert len(whole) == (7 if "priority" in wanted else len(chats) - len(lost) + 20)
     pages: list[UUID] = []
     cursor = None
-    for _ in whole:
-        row = world.owner.call("list_console_chats", p_filter={"sort": sort}, p_limit=1, p_cursor=cursor)
+    for _ in range(len(whole)):
+        row = world.owner.call("list_console_chats", p_filter=wanted, p_limit=1, p_cursor=cursor)
         pages.append(UUID(row["chat"]["id"]))
         cursor = row["cursor"]
     assert pages == whole
-    assert listed(world, {"sort": sort}, p_cursor=cursor) == []
+    assert listed(world, wanted, p_cursor=cursor) == []
+
+
+def test_an_ended_chat_stands_where_it_ended(world: World, chats: dict[str, UUID]) -> None:
+    world.clock(noon(20))
+    world.completes(chats["waits"])
+    assert listed(world, {"sort": "last_message"}) == [chats[name] for name in ("waits", "done", "answered", "held")]
+    assert listed(world, {"sort": "wait"})[0] == chats["held"]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.usefixtures("_noon")
+def test_a_page_reads_no_more_ended_chats_than_it_shows(world: World, sort: str) -> None:
+    ends(world, 400)
+    world.chat()
+    cursor = world.owner.call_all("list_console_chats", p_filter={"sort": sort}, p_limit=200)[-1]["cursor"]
+    rows_read = """
+        select sum(pg_stat_get_xact_tuples_returned(t.id)) as number
+        from (
+          select 'chats'::regclass union all select x.indexrelid from pg_index x where x.indrelid = 'chats'::regclass
+        ) t (id)
+    """
+    with world.owner.transaction() as connection:
+        connection.execute("set local enable_seqscan = off")  # of so few chats it would read all
+        connection.execute("analyze chats")
+        before = connection.execute(rows_read).fetchall()[0]["number"]
+        for after in (None, Jsonb(cursor)):
+            connection.execute("select list_console_chats(%s, %s, 10)", (Jsonb({"sort": sort}), after))
+        assert connection.execute(rows_read).fetchall()[0]["number"] - before < 200
 
 
 def test_a_row_has_the_names_and_times_that_a_person_reads(world: World, chats: dict[str, UUID]) -> None:
