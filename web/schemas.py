@@ -286,7 +286,7 @@ class Span(Input):
 
 
 class MetricSpan(Span):
-    """Which time the numbers are of: at most 31 days by the hour, two years by the day."""
+    """Which time the numbers are of: at most 31 days by the hour, 366 by the day."""
 
     bucket: Literal["hour", "day"] = "hour"
 
