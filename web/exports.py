@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
+from psycopg import sql
 from psycopg.rows import DictRow
 
 from web.db import Conn, database
@@ -30,9 +31,44 @@ _FIRST = UUID(int=0)
 class Source:
     """What can be exported: `%(from)s` and `%(to)s` are the span that is asked for."""
 
-    query: LiteralString
+    query: LiteralString | sql.Composed
     after: dict[str, object] = field(default_factory=dict)
     """The columns that its parts are sorted by, with what comes before any; none: it is read at once."""
+
+
+def _view(name: str) -> Source:
+    """Return all of a view, which is as of now."""
+    return Source(sql.SQL("select * from {}").format(sql.Identifier("public", name)))
+
+
+def _days(name: str) -> Source:
+    """Return the rows of a view whose dates lie in the span, where the organisation is."""
+    query = sql.SQL("""
+        select * from {} v
+        where v.date >= (%(from)s::timestamptz at time zone private.time_zone())::date
+          and v.date < %(to)s::timestamptz at time zone private.time_zone()
+    """)
+    return Source(query.format(sql.Identifier("public", name)))
+
+
+def _hours(function: str) -> Source:
+    """Return a row for each hour of the span, as the view of this name has them, from the first chat until now."""
+    query = sql.SQL("""
+        select v.*
+        from (
+          select greatest(
+            %(from)s::timestamptz, %(bucket_start)s::timestamptz + interval '1 hour',
+            coalesce((select min(c.created_at) from public.chats c), private.now())
+          ) as begin
+        ) s
+        cross join lateral {}(
+          s.begin, least(%(to)s::timestamptz, private.now(), s.begin + %(limit)s * interval '1 hour'), 'hour'
+        ) v
+        where (select private.can_see_numbers_of(null))
+        order by v.bucket_start
+        limit %(limit)s
+    """)
+    return Source(query.format(sql.Identifier("private", function)), {"bucket_start": "-infinity"})
 
 
 SOURCES: dict[str, Source] = {
@@ -65,20 +101,17 @@ SOURCES: dict[str, Source] = {
         """,
         {"created_at": "-infinity", "id": _FIRST},
     ),
-    "operator_performance": Source(
-        """
-        select * from public.operator_performance p
-        where p.date >= (%(from)s::timestamptz at time zone private.time_zone())::date
-          and p.date < %(to)s::timestamptz at time zone private.time_zone()
-        """
-    ),
-    "assignment_metrics": Source("select * from public.assignment_metrics"),
-    "chat_volume": Source(
-        "select * from public.chat_volume v where v.bucket_start >= %(from)s and v.bucket_start < %(to)s"
-    ),
-    "wait_history": Source(
-        "select * from public.wait_history w where w.bucket_start >= %(from)s and w.bucket_start < %(to)s"
-    ),
+    "operator_performance": _days("operator_performance"),
+    "idle_history": _days("idle_history"),
+    "chat_volume": _hours("chat_volume"),
+    "wait_history": _hours("wait_history"),
+    "state_history": _hours("state_history"),
+    "operator_assignment_history": _view("operator_assignment_history"),
+    "assignment_distribution": _view("assignment_distribution"),
+    "assignment_metrics": _view("assignment_metrics"),
+    "repeated_assignments": _view("repeated_assignments"),
+    "chat_state_summary": _view("chat_state_summary"),
+    "assignment_queue": _view("assignment_queue"),
     "tickets": Source(
         """
         select t.id, t.created_at, t.type, t.title, t.status, t.priority, t.contact_name, t.contact_email,
@@ -143,7 +176,7 @@ def as_csv(parts: Iterable[tuple[list[str], Rows]]) -> Iterator[bytes]:
         yield text.getvalue().encode()
 
 
-def _reader(query: LiteralString, values: dict[str, Any]) -> Callable[[Conn], tuple[list[str], Rows]]:
+def _reader(query: LiteralString | sql.Composed, values: dict[str, Any]) -> Callable[[Conn], tuple[list[str], Rows]]:
     def read(connection: Conn) -> tuple[list[str], Rows]:
         cursor = connection.execute(query, values)
         return [column.name for column in cursor.description or ()], cursor.fetchall()

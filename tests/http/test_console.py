@@ -3,8 +3,10 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -125,10 +127,28 @@ def test_an_export_goes_on_part_by_part_and_neutralises_formulas(
     assert as_json[0]["attachments"] == []
 
 
+@pytest.fixture
+def _something_of_everything(owner: Database) -> Iterator[None]:
+    """What no person below does: an old chat that goes from hand to queue again and again, and an incident."""
+    rita = uuid4()
+    owner.rows("insert into operators (id, name) values (%s, 'Rita')", rita)
+    owner.rows("insert into operator_stats (operator_id, date, idle_incidents) values (%s, current_date - 60, 1)", rita)
+    owner.rows("insert into real_users (id) values (%s)", rita)
+    owner.rows("insert into chats (real_user_id, created_at) values (%s, now() - interval '60 days')", rita)
+    for _ in range(4):
+        owner.rows("select assign_chat_to_operator(%s)", rita)
+        owner.rows("select release_and_reassign_chat(id, null) from chats where assigned_operator_id = %s", rita)
+    owner.rows("update operators set status = 'offline' where id = %s", rita)
+    yield
+    owner.rows("delete from real_users where id = %s", rita)
+    owner.rows("update operators set is_active = false where id = %s", rita)
+
+
+@pytest.mark.usefixtures("_something_of_everything")
 @pytest.mark.parametrize("what", exports.SOURCES)
 def test_everything_is_exported_in_both_forms(customer: Person, operator: Person, admin: Person, what: str) -> None:
-    customer.starts_chat()
     operator.replies(operator.takes_next().json())
+    customer.starts_chat()
     assert customer.post("/api/tickets", type="support", title="A lamp").status_code == 201
     table = list(csv.reader(io.StringIO(admin.get(f"/api/admin/export/{what}").content.decode("utf-8-sig"))))
     rows = json.loads(admin.get(f"/api/admin/export/{what}", format="json").content)
@@ -136,6 +156,30 @@ def test_everything_is_exported_in_both_forms(customer: Person, operator: Person
     assert table[0] == list(rows[0])
     # The second export of the log has a row more: that of the first.
     assert len(table) - 1 == len(rows) - (what == "audit_log")
+
+
+@pytest.mark.usefixtures("_something_of_everything")
+def test_numbers_by_the_hour_are_of_the_span_that_is_asked_for(admin: Person, owner: Database) -> None:
+    """Not of the views' 14 days; and no hour is lost or doubled where a part ends."""
+
+    def hours(**span: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = admin.get("/api/admin/export/chat_volume", format="json", **span).json()
+        return rows
+
+    everything = hours()
+    starts = [datetime.fromisoformat(row["bucket_start"]) for row in everything]
+    assert len(starts) > exports.BATCH
+    assert {after - before for before, after in pairwise(starts)} == {timedelta(hours=1)}
+    first = owner.row("select date_trunc('hour', min(created_at)) as at from chats")["at"]
+    assert (starts[0], everything[0]["started"]) == (first, 1)
+    assert datetime.now(UTC) - starts[-1] < timedelta(hours=1)
+    begin, end = first - timedelta(hours=5), first + timedelta(hours=2)
+    assert hours(**{"from": begin.isoformat(), "to": end.isoformat()}) == everything[:2]
+    begin = first + timedelta(hours=1)
+    assert hours(**{"from": begin.isoformat(), "to": end.isoformat()}) == everything[1:2]
+    for other in ("wait_history", "state_history"):
+        rows = admin.get(f"/api/admin/export/{other}", format="json", to=end.isoformat()).json()
+        assert [row["bucket_start"] for row in rows] == [row["bucket_start"] for row in everything[:2]]
 
 
 def test_an_export_of_nothing_is_empty(admin: Person) -> None:
