@@ -383,6 +383,7 @@ set search_path = ''
 as $$
 declare
   v_chat_ids uuid[];
+  v_ticket_ids uuid[];
   v_messages bigint;
   v_tickets bigint;
   v_files bigint;
@@ -391,14 +392,15 @@ declare
 begin
   perform from public.real_users u where u.id = p_user_id for no key update;
   v_chat_ids := array(select c.id from public.chats c where c.real_user_id = p_user_id order by c.id for update);
+  -- Before a chat goes: that frees its holder's hand, which is behind the tickets in the order of locks.
+  v_ticket_ids := array(select t.id from public.tickets t where t.real_user_id = p_user_id order by t.id for update);
   select count(*) into v_messages from public.messages m where m.chat_id = any (v_chat_ids);
   select count(*) into v_files
   from unnest(v_chat_ids) as c (id)
   join storage.objects o on o.bucket_id = 'attachments'
     and o.name collate "C" > c.id || '/' and o.name collate "C" < c.id || '0';
   delete from public.chats c where c.id = any (v_chat_ids);  -- has the files removed
-  delete from public.tickets t
-  where t.id = any (array(select o.id from public.tickets o where o.real_user_id = p_user_id order by o.id for update));
+  delete from public.tickets t where t.id = any (v_ticket_ids);
   get diagnostics v_tickets = row_count;
   delete from public.real_users u where u.id = p_user_id;    -- and who he is to the host page
   delete from private.connections k where k.person_id = p_user_id;

@@ -213,6 +213,20 @@ def test_her_chats_are_locked_in_the_order_in_which_others_lock_them(arena: Data
     assert is_well(arena)
 
 
+def test_her_tickets_are_locked_before_a_hand_is_freed(arena: Database) -> None:
+    arena.owner.execute(f"insert into tickets (real_user_id, type, title) values ('{CORA}', 'support', 'A lamp')")
+    with sessions(arena, 2) as (stopper, cora):
+        assert stopper.begin("select from tickets for update") == OK
+        erased = start(cora, ERASES)
+        assert not settles(erased, cora, stopper.pid)
+        # Whoever has a ticket may ask for hands: who waits for the ticket has not got them.
+        assert stopper.execute("select from private.operator_load for update nowait") == OK
+        assert stopper.end() == OK
+        assert erased.result(20) == OK
+    assert is_well(arena)
+    assert arena.value("select count(*) from tickets") == 0
+
+
 # Beside the login
 
 
