@@ -10,6 +10,11 @@ from psycopg import Connection
 from tests.servers import Database
 
 ROTATE = "select id, email, session_id from auth.rotate_refresh_token(%s, %s)"
+A_MINUTE_PASSES = """
+update auth.refresh_tokens
+set created_at = created_at - interval '1 minute', used_at = used_at - interval '1 minute'
+where true
+"""
 
 
 @pytest.fixture
@@ -73,9 +78,36 @@ def test_two_tabs_may_use_the_same_token_within_ten_seconds(service: Connection[
 def test_a_later_second_use_ends_the_session_for_both(database: Database, service: Connection[dict[str, Any]]) -> None:
     _, session_id = sign_in(service)
     assert service.execute(ROTATE, ("one", "two")).fetchall()
-    database.rows("update auth.refresh_tokens set used_at = used_at - interval '11 seconds' where token_hash = 'one'")
+    assert service.execute(ROTATE, ("two", "three")).fetchall()
+    database.rows(A_MINUTE_PASSES)
     assert service.execute(ROTATE, ("one", "stolen")).fetchall() == []
+    assert service.execute(ROTATE, ("three", "four")).fetchall() == []
+    assert not is_live(service, session_id)
+
+
+def test_whoever_never_got_the_answer_may_ask_again_however_late_and_often(
+    database: Database, service: Connection[dict[str, Any]]
+) -> None:
+    sign_in(service)
+    for lost in ("two", "too"):
+        assert service.execute(ROTATE, ("one", lost)).fetchall()
+        database.rows(A_MINUTE_PASSES)
+    # Two tabs that wake up together, of which each is given one that is good.
+    assert service.execute(ROTATE, ("one", "three")).fetchall()
+    assert service.execute(ROTATE, ("one", "four")).fetchall()
+    assert service.execute(ROTATE, ("three", "five")).fetchall()
+    assert service.execute(ROTATE, ("four", "six")).fetchall()
+
+
+def test_an_answer_that_was_taken_for_lost_and_comes_up_after_all_ends_the_session(
+    database: Database, service: Connection[dict[str, Any]]
+) -> None:
+    _, session_id = sign_in(service)
+    assert service.execute(ROTATE, ("one", "two")).fetchall()
+    database.rows(A_MINUTE_PASSES)
+    assert service.execute(ROTATE, ("one", "a thief's")).fetchall()
     assert service.execute(ROTATE, ("two", "three")).fetchall() == []
+    assert service.execute(ROTATE, ("a thief's", "another")).fetchall() == []
     assert not is_live(service, session_id)
 
 
@@ -123,7 +155,8 @@ def test_why_a_token_was_not_exchanged_is_said_afterwards(
 ) -> None:
     sign_in(service)
     service.execute(ROTATE, ("one", "two"))
-    database.rows("update auth.refresh_tokens set used_at = used_at - interval '11 seconds' where token_hash = 'one'")
+    service.execute(ROTATE, ("two", "three"))
+    database.rows(A_MINUTE_PASSES)
     assert service.execute(ROTATE, ("one", "stolen")).fetchall() == []
     database.rows(change)
     row = service.execute("select auth.refresh_token_problem('one') as problem").fetchone()

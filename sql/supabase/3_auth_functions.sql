@@ -218,8 +218,10 @@ revoke execute on function auth.start_session(uuid, text) from public, anon, aut
 grant execute on function auth.start_session(uuid, text) to service_role;
 
 -- A token is used once. A second use says that two have it, the user and a thief, and nobody can say
--- which is which: the session ends for both. Within ten seconds it is two tabs of one browser, or an
--- answer that was lost on the way, and each gets a token of its own.
+-- which is which: the session ends for both. Not so
+-- - within ten seconds: it is two tabs of one browser, and each gets a token of its own;
+-- - while nothing that was given for it has been used: the answer was lost on the way, perhaps for hours. He
+--   gets another, and what was lost is void. Should it turn up after all, somebody has a copy.
 --
 -- No row is an answer, not an error: the caller must commit, or the end of the session is undone.
 create or replace function auth.rotate_refresh_token(p_token_hash text, p_new_hash text)
@@ -236,6 +238,7 @@ as $$
 #variable_conflict use_column
 declare
   v_token auth.refresh_tokens;
+  v_is_again boolean;
 begin
   -- The session's row first, then the token as it is now: two uses at once come one after the other.
   perform from auth.sessions s join auth.refresh_tokens t on t.session_id = s.id
@@ -244,16 +247,25 @@ begin
 
   select t.* into v_token from auth.refresh_tokens t where t.token_hash = p_token_hash;
 
-  if not found or v_token.revoked or v_token.created_at < now() - auth.refresh_token_lifetime()
+  if not found or v_token.created_at < now() - auth.refresh_token_lifetime()
      or exists (select from auth.users u where u.id = v_token.user_id and u.banned_until > now()) then
     return;
   end if;
 
-  if v_token.used_at < clock_timestamp() - interval '10 seconds' then
+  v_is_again := coalesce(v_token.used_at < clock_timestamp() - interval '10 seconds', false);
+  if v_token.revoked or v_is_again and exists (
+    select from auth.refresh_tokens c
+    where c.session_id = v_token.session_id and c.parent_hash = p_token_hash and c.used_at is not null
+  ) then
     update auth.refresh_tokens set revoked = true where session_id = v_token.session_id;
     return;
   end if;
 
+  if v_is_again then  -- but for what another tab was given just now
+    update auth.refresh_tokens set revoked = true
+    where session_id = v_token.session_id and parent_hash = p_token_hash
+      and created_at < clock_timestamp() - interval '10 seconds';
+  end if;
   update auth.refresh_tokens set used_at = coalesce(used_at, clock_timestamp()) where token_hash = p_token_hash;
   insert into auth.refresh_tokens (token_hash, session_id, user_id, parent_hash)
   values (p_new_hash, v_token.session_id, v_token.user_id, p_token_hash);
@@ -263,7 +275,7 @@ begin
 end
 $$;
 
-comment on function auth.rotate_refresh_token(text, text) is 'Exchanges a refresh token for a new one; returns its user, or no row when it is unknown, revoked, used before or too old.';
+comment on function auth.rotate_refresh_token(text, text) is 'Exchanges a refresh token for a new one; returns its user, or no row when it is unknown, revoked, too old, or what was given for it has been used.';
 revoke execute on function auth.rotate_refresh_token(text, text) from public, anon, authenticated;
 grant execute on function auth.rotate_refresh_token(text, text) to service_role;
 

@@ -139,14 +139,15 @@ def test_a_refresh_token_is_exchanged_for_a_new_session(baton: Baton) -> None:
 def test_an_old_refresh_token_ends_the_whole_session(baton: Baton, owner: Database) -> None:
     first = sign_up(baton).json()
     second = sign_in(baton, "refresh_token", refresh_token=first["refresh_token"]).json()
+    third = sign_in(baton, "refresh_token", refresh_token=second["refresh_token"]).json()
     owner.rows(
         "update auth.refresh_tokens set used_at = used_at - interval '1 minute' where user_id = %s",
         first["user"]["id"],
     )
-    for token in (first["refresh_token"], second["refresh_token"]):
+    for token in (first["refresh_token"], third["refresh_token"]):
         answer = sign_in(baton, "refresh_token", refresh_token=token)
         assert refuses(answer, 400, "refresh_token_already_used")
-    person = Person(baton.base_url, second["access_token"])
+    person = Person(baton.base_url, third["access_token"])
     assert refuses(person.get("/auth/v1/user"), 403, "session_not_found")
 
 

@@ -155,6 +155,19 @@ def test_when_the_access_token_has_ended_the_refresh_token_brings_another(shop: 
     assert renewed["expires_at"] > time.time() + 3000
 
 
+def test_a_visitor_whose_new_token_was_lost_on_the_way_is_himself_an_hour_later(shop: Baton) -> None:
+    browser = Browser(shop)
+    session = browser.becomes_somebody()
+    kept = {**browser.cookies, "baton_visitor_access": ended(shop, session["access_token"])}
+    for _ in range(2):
+        browser.cookies = dict(kept)
+        assert session_of(browser.asks("POST", "/session/visitor"))["user_id"] == session["user_id"]
+        shop.database.rows(
+            "update auth.refresh_tokens set used_at = used_at - interval '1 hour' where user_id = %s",
+            session["user_id"],
+        )
+
+
 def test_without_cookies_the_resume_key_does_what_they_do(shop: Baton) -> None:
     browser = Browser(shop)
     browser.keeps_cookies = False
