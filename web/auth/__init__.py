@@ -52,11 +52,12 @@ class Accounts(Protocol):
     def sign_out(self, caller: Caller, scope: str) -> None:
         """End the caller's session (`local`), all of his (`global`), or all but this one (`others`)."""
 
-    def enrol(self, password: str, join: Callable[[Conn], DictRow]) -> Session:
+    def enrol(self, password: str, join: Callable[[Conn], DictRow]) -> Session | None:
         """Make an operator and the account that he signs in with, both or neither, and begin a session.
 
         `join` makes the operator, in a transaction of the service, and returns his row: id, email and name of
-        the account. What it refuses is refused; so are email_exists and weak_password.
+        the account. What it refuses is refused; so are email_exists and weak_password. None: both are made, but
+        no session could be begun; he has to sign in by himself.
         """
 
     def find_account(self, user_id: UUID) -> User:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+import structlog
 from psycopg.rows import DictRow
 
 from web.auth.identity import HostUser, identify
@@ -23,6 +24,8 @@ from web.tokens import AUDIENCE, SERVICE, Caller, current_token
 
 if TYPE_CHECKING:
     from supabase_auth import types
+
+log = structlog.get_logger("baton.project")
 
 _HOST_PROVIDER = {"provider": "host", "providers": ["host"]}
 
@@ -117,7 +120,7 @@ class ProjectAccounts:
         with self._project.as_caller(caller) as client:
             client.auth.admin.sign_out(current_token(), scopes[scope])
 
-    def enrol(self, password: str, join: Callable[[Conn], DictRow]) -> Session:
+    def enrol(self, password: str, join: Callable[[Conn], DictRow]) -> Session | None:
         """Make an operator, and have the project make his account before that is committed.
 
         What the project refuses leaves nothing. Should the commit fail, an account is left without an operator; it
@@ -139,7 +142,12 @@ class ProjectAccounts:
             email: str = operator["email"]
             return email
 
-        return self.sign_in(database().run(SERVICE, work), password)
+        email = database().run(SERVICE, work)
+        try:
+            return self.sign_in(email, password)
+        except ApiError as error:  # he has joined all the same
+            log.warning("signing in after joining failed", code=error.code)
+            return None
 
     def find_account(self, user_id: UUID) -> User:
         """Return anybody's account."""

@@ -1,5 +1,6 @@
 """How people join: the first admin of an empty database, and operators by invitation."""
 
+from collections.abc import Callable
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from flask import Blueprint, request
@@ -39,9 +40,9 @@ def is_new() -> ResponseReturnValue:
 
 @blueprint.post("/setup")
 @limiter.limit(LIMIT)
-@operation("Joining", Session, status=201, errors=(422,), is_public=True)
+@operation("Joining", Session, status=(201, 204), errors=(422,), is_public=True)
 def set_up(json: SetUp) -> ResponseReturnValue:
-    """Make the first admin with his account and sign him in; 409 once there is any operator."""
+    """Make the first admin with his account and sign him in (204: he has to do that himself); 409 once there is any."""
     # The same for each try: an account that a broken one has left at a Supabase project is taken up again.
     admin_id = uuid5(NAMESPACE_URL, f"baton:first-admin:{json.email.strip().lower()}")
     admin = {"p_id": admin_id, "p_name": json.name, "p_email": json.email}
@@ -49,7 +50,7 @@ def set_up(json: SetUp) -> ResponseReturnValue:
     def join(connection: Conn) -> DictRow:
         return invoke(connection, "private", "make_first_admin", **admin)[0]
 
-    return accounts().enrol(json.password, join).model_dump(), 201
+    return _enrol(json.password, join)
 
 
 @blueprint.post("/invitations/find")
@@ -62,14 +63,14 @@ def find_invitation(json: InvitationToken) -> ResponseReturnValue:
 
 @blueprint.post("/invitations/accept")
 @limiter.limit(LIMIT)
-@operation("Joining", Session, status=201, errors=(422,), is_public=True)
+@operation("Joining", Session, status=(201, 204), errors=(422,), is_public=True)
 def accept_invitation(json: AcceptInvitation) -> ResponseReturnValue:
-    """Become an operator with an account of one's own, and sign in."""
+    """Become an operator with an account of one's own, and sign in (204: one has to do that oneself)."""
 
     def join(connection: Conn) -> DictRow:
         return invoke(connection, "private", "accept_invitation", p_token=json.token, p_name=json.name)[0]
 
-    return accounts().enrol(json.password, join).model_dump(), 201
+    return _enrol(json.password, join)
 
 
 @blueprint.get("/admin/invitations")
@@ -102,3 +103,8 @@ def revoke_invitation(invitation_id: UUID) -> ResponseReturnValue:
     """Take an invitation back."""
     call("revoke_invitation", p_id=invitation_id)
     return EMPTY
+
+
+def _enrol(password: str, join: Callable[[Conn], DictRow]) -> ResponseReturnValue:
+    session = accounts().enrol(password, join)
+    return EMPTY if session is None else (session.model_dump(), 201)

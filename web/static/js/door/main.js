@@ -1,5 +1,6 @@
 // The first time somebody comes in: as the first admin of all (/setup), or with an invitation (/join#token). Both make
-// an account, sign in to it in this browser, and go on to where there is something to do.
+// an account, sign in to it in this browser, and go on to where there is something to do. Where the account is made but
+// signing in fails, one is told so: the form would only be refused from then on.
 
 import { ApiError, send } from "../core/api.js";
 import { gettext } from "../core/i18n.js";
@@ -10,6 +11,7 @@ import { isComplete, showRefusal, valuesOf } from "../parts/forms.js";
  * @typedef {object} Door
  * @property {() => Promise<string>} look   whether it is open: what is said above the form, or nothing; throws why not
  * @property {(values: Record<string, string>) => Promise<void>} enter  makes the account
+ * @property {string} shut                  the code with which it is refused once somebody has come in
  * @property {string} place                 where one goes on
  */
 
@@ -22,6 +24,8 @@ const button = /** @type {HTMLButtonElement} */ (form.querySelector('button[type
 
 again.addEventListener("click", () => void look());
 form.addEventListener("submit", (event) => void submit(event));
+/** Whether a try had no answer: nobody knows whether it got through. */
+let isDoubtful = false;
 await look();
 
 /** @returns {Door} */
@@ -29,10 +33,11 @@ function setup() {
   return {
     async look() {
       const { is_new } = await send("GET", "/api/setup", undefined);
-      if (!is_new) throw new ApiError(409, { code: "", message: "", details: "already_set_up", hint: null });
+      if (!is_new) throw new ApiError(409, { code: "", message: "", details: this.shut, hint: null });
       return "";
     },
     enter: (values) => send("POST", "/api/setup", values),
+    shut: "already_set_up",
     place: "/admin",
   };
 }
@@ -50,6 +55,7 @@ function invitation() {
         : gettext("As an operator: you answer chats.");
     },
     enter: ({ name, password }) => send("POST", "/api/invitations/accept", { token, name, password }),
+    shut: "invitation_not_found",
     place: "/operator",
   };
 }
@@ -75,15 +81,26 @@ async function submit(event) {
   event.preventDefault();
   if (button.ariaDisabled === "true" || !isComplete(form)) return;
   button.ariaDisabled = "true";
-  try {
-    const values = /** @type {Record<string, string>} */ (valuesOf(form));
-    await door.enter(values);
-    await signIn(values["email"]?.trim() ?? "", values["password"] ?? "");
-    location.replace(door.place);
-  } catch (error) {
-    showRefusal(form, error);
-    button.ariaDisabled = "false";
+  const values = /** @type {Record<string, string>} */ (valuesOf(form));
+  const refusal = await door.enter(values).then(() => null, (/** @type {unknown} */ error) => error);
+  const code = refusal instanceof ApiError ? refusal.code : "";
+  if (refusal === null || (isDoubtful && code === door.shut)) {
+    try {
+      await signIn(values["email"]?.trim() ?? "", values["password"] ?? "");
+      return location.replace(door.place);
+    } catch {
+      if (refusal === null) return arrive();
+    }
   }
+  isDoubtful ||= code === "unreachable";
+  showRefusal(form, refusal);
+  button.ariaDisabled = "false";
+}
+
+/** He is in, and has to sign in by himself. */
+function arrive() {
+  show("in");
+  part("in").querySelector("h1")?.focus();
 }
 
 /** @param {string} name */
@@ -91,9 +108,9 @@ function field(name) {
   return /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
 }
 
-/** @param {"looking" | "open" | "shut"} name */
+/** @param {"looking" | "open" | "shut" | "in"} name */
 function show(name) {
-  for (const each of ["looking", "open", "shut"]) part(each).hidden = each !== name;
+  for (const each of ["looking", "open", "shut", "in"]) part(each).hidden = each !== name;
 }
 
 /** @param {string} name */
