@@ -19,15 +19,16 @@ from web.auth.passwords import hash_password
 @pytest.fixture(scope="module")
 def shop(server: Server) -> Iterator[Baton]:
     """Run a server whose host page can identify its users."""
-    with running_baton(server, BATON_IDENTITY_SECRET=SECRET) as baton:
+    with running_baton(server, BATON_IDENTITY_SECRET=SECRET, BATON_TRUSTED_PROXIES="1") as baton:
         yield baton
 
 
 class Browser:
     """What a browser does with our cookies; its pages are of our own origin unless said otherwise."""
 
-    def __init__(self, baton: Baton) -> None:
-        self.base_url = baton.base_url
+    def __init__(self, baton: Baton, scheme: str = "http") -> None:
+        self.base_url = baton.base_url.replace("http", scheme, 1)  # as its pages see it: TLS ends before Baton
+        self.scheme = scheme
         self.cookies: dict[str, str] = {}
         self.keeps_cookies = True
         self._http = httpx.Client(base_url=baton.base_url, timeout=30, verify=NO_AUTHORITIES)
@@ -35,7 +36,7 @@ class Browser:
 
     def asks(self, method: str, path: str, origin: str | None = None, **body: Any) -> httpx.Response:
         """Send JSON, with the cookies that are kept; keep those that come back."""
-        headers = {"Origin": origin or self.base_url, "Connection": "close"}
+        headers = {"Origin": origin or self.base_url, "Connection": "close", "X-Forwarded-Proto": self.scheme}
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         answer = self._http.request(method, path, json=body, headers=headers)
@@ -113,6 +114,34 @@ def test_the_staffs_cookies_come_along_from_no_other_site_and_its_page_is_told_n
     assert browser.asks("DELETE", "/session").status_code == 204
     assert browser.cookies == {}
     assert browser.asks("POST", "/session/token").status_code == 204
+
+
+def test_over_https_our_cookies_are_this_hosts_alone(shop: Baton) -> None:
+    email = f"{uuid4().hex}@baton.example"
+    shop.database.rows("select auth.create_user(%s, %s, false)", email, hash_password(PASSWORD))
+    browser = Browser(shop, "https")
+    visitor = browser.asks("POST", "/session/visitor", create=True)
+    staff = browser.asks("POST", "/session", email=email, password=PASSWORD)
+    for answer, side, others in ((visitor, "visitor", "None"), (staff, "staff", "Lax")):
+        cookies = cookies_of(answer)
+        assert set(cookies) == {f"__Host-baton_{side}_access", f"__Host-baton_{side}_refresh"}
+        for cookie in cookies.values():  # as browsers ask for, of such a name
+            assert (bool(cookie["secure"]), cookie["path"], cookie["domain"]) == (True, "/", "")
+            assert (bool(cookie["httponly"]), cookie["samesite"]) == (True, others)
+    assert all("Partitioned" in line for line in visitor.headers.get_list("Set-Cookie"))
+    assert session_of(browser.asks("POST", "/session/token"))["user_id"] == staff.json()["user_id"]
+    assert session_of(browser.asks("POST", "/session/visitor"))["user_id"] == visitor.json()["user_id"]
+    assert browser.asks("DELETE", "/session").status_code == 204
+    assert browser.asks("DELETE", "/session/visitor").status_code == 204
+    assert browser.cookies == {}
+
+
+def test_over_https_what_a_neighbour_has_set_for_the_whole_domain_signs_in_nobody(shop: Baton) -> None:
+    neighbour = Browser(shop)
+    neighbour.becomes_somebody()
+    browser = Browser(shop, "https")
+    browser.cookies = dict(neighbour.cookies)
+    assert browser.asks("POST", "/session/visitor").status_code == 204
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])

@@ -5,6 +5,10 @@ of them, for the staff and for a visitor of the widget, so that both can be open
 partitioned: each site that embeds the widget has its own. Where a browser does not keep those, the frame has its
 resume key kept by the host page (static/widget.js) and brings it along: both tokens in one, as the cookies would.
 
+Over https their names begin with `__Host-`: browsers then take them from this very host only, so that no neighbour
+under the same domain signs somebody in as himself. Such cookies have the path /, so that they travel with the files
+of our pages too; every route but these and the transcript's ignores them.
+
 A page of another site can neither ask these routes (the Origin must be our own) nor read their answers.
 """
 
@@ -202,11 +206,12 @@ def _set_cookies(response: Response, side: Side, session: PageSession) -> None:
 
 def _set_cookie(response: Response, side: Side, name: str, value: str, max_age: int) -> None:
     is_visitor = side == "visitor"
+    is_narrow = not request.is_secure and (is_visitor or name == _refresh_cookie(side))
     response.set_cookie(
         name,
         value,
         max_age=max_age,
-        path=_PATHS[side] if is_visitor or name == _refresh_cookie(side) else "/",
+        path=_PATHS[side] if is_narrow else "/",
         secure=is_visitor or request.is_secure,  # browsers keep a secure one from http://localhost too
         httponly=True,
         samesite="None" if is_visitor else "Lax",
@@ -234,8 +239,13 @@ def _forget(side: Side, resume: str | None = None) -> ResponseReturnValue:
 
 
 def _access_cookie(side: Side) -> str:
-    return f"baton_{side}_access"
+    return f"{_prefix()}baton_{side}_access"
 
 
 def _refresh_cookie(side: Side) -> str:
-    return f"baton_{side}_refresh"
+    return f"{_prefix()}baton_{side}_refresh"
+
+
+def _prefix() -> str:
+    """Return what ties a cookie to this host; over plain http browsers would not keep it."""
+    return "__Host-" if request.is_secure else ""
