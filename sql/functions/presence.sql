@@ -2,7 +2,8 @@
 -- person with an open socket and renews it. What a killed process leaves behind ends with the lease.
 --
 -- An operator who had a connection and has been without one for the grace period is gone: his holds
--- end and he is offline. One who works by HTTP or SQL alone has no row here and is never gone.
+-- end and he is offline. One who works by HTTP or SQL alone has no row here and is never gone; nor has
+-- one who only looks, as an admin at the console: he neither comes by that nor goes.
 
 create or replace function private.is_connected(p_person_id uuid)
 returns boolean
@@ -69,6 +70,24 @@ comment on function private.renew_connections(uuid, uuid[]) is 'These persons ha
 revoke execute on function private.renew_connections(uuid, uuid[]) from public, anon, authenticated;
 grant execute on function private.renew_connections(uuid, uuid[]) to service_role;
 
+create or replace function private.admit_person(p_person_id uuid)
+returns text
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_kind text := private.kind_of(p_person_id);
+begin
+  return case when v_kind = 'customer' and private.is_erased(p_person_id) then 'erased' else v_kind end;
+end
+$$;
+
+comment on function private.admit_person(uuid) is 'What a person who has opened a connection is: admin, operator, customer; inactive or erased.';
+revoke execute on function private.admit_person(uuid) from public, anon, authenticated;
+grant execute on function private.admit_person(uuid) to service_role;
+
 create or replace function private.open_connection(p_process_id uuid, p_person_id uuid)
 returns text
 language plpgsql
@@ -77,18 +96,16 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_kind text := private.kind_of(p_person_id);
+  v_kind text := private.admit_person(p_person_id);
 begin
-  if v_kind = 'customer' and private.is_erased(p_person_id) then
-    v_kind := 'erased';
-  elsif v_kind <> 'inactive' then
+  if v_kind not in ('inactive', 'erased') then
     perform private.renew_connections(p_process_id, array[p_person_id]);
   end if;
   return v_kind;
 end
 $$;
 
-comment on function private.open_connection(uuid, uuid) is 'The person has opened a connection in this process; returns what he is: admin, operator, customer; inactive or erased (then nothing is kept).';
+comment on function private.open_connection(uuid, uuid) is 'The person has opened a connection in this process, by which he is there; returns what he is (admit_person). Of one who is inactive or erased nothing is kept.';
 revoke execute on function private.open_connection(uuid, uuid) from public, anon, authenticated;
 grant execute on function private.open_connection(uuid, uuid) to service_role;
 

@@ -143,9 +143,9 @@ def open_socket(baton: Baton) -> Iterator[Connect]:
 def connected(open_socket: Connect) -> Callable[..., Socket]:
     """Open a socket of a person, signed in."""
 
-    def open_for(person: Person, **options: Any) -> Socket:
+    def open_for(person: Person, says: Frame | None = None, **options: Any) -> Socket:
         socket = open_socket(**options)
-        socket.send(type="auth", token=person.token)
+        socket.send(type="auth", token=person.token, **(says or {}))
         assert socket.receive()["type"] == "ready"
         return socket
 

@@ -54,6 +54,19 @@ def test_the_staff_see_who_comes_goes_and_is_away(
     wait_for_presence(screen, colleague, is_connected=False)
 
 
+def test_who_only_looks_does_not_come_by_it_and_is_not_gone_when_he_leaves(
+    connected: Callable[..., Socket], operator: Person, admin: Person, owner: Database
+) -> None:
+    screen, console = connected(operator), connected(admin, {"is_present": False})
+    assert (entry(console.expect("presence"), admin) or {})["is_connected"] is False
+    assert console.expect("inbox")["chats"] == []  # but he is told everything
+    assert owner.rows("select from private.connections where person_id = %s", admin.id) == []
+    at_work = connected(admin)
+    wait_for_presence(screen, admin, is_connected=True)
+    at_work.raw.close()  # and the console stays open
+    wait_for_presence(screen, admin, is_connected=False)
+
+
 def test_whoever_is_deactivated_is_shown_as_gone(
     connected: Connected, operator: Person, new_operator: Callable[..., Person], owner: Database
 ) -> None:

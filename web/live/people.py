@@ -2,6 +2,7 @@
 
 The database keeps a lease for each person in each process (sql/functions/presence.sql). It is taken when his first
 socket signs in, renewed while he has any, and given back after the last one; what a killed process holds runs out.
+Sockets through which somebody only looks (`is_present` is false) count for none of that.
 """
 
 import threading
@@ -46,6 +47,10 @@ class People:
             sessions.add(session)
             return True
 
+    def look_up(self, person_id: UUID) -> str:
+        """Return what somebody is who only looks. Raises psycopg.Error."""
+        return str(self._store.call_for_session("admit_person", p_person_id=person_id)[0]["admit_person"])
+
     def open(self, person_id: UUID) -> str:
         """Take the lease of somebody who was admitted; return what he is. Raises psycopg.Error."""
         (row,) = self._store.call_for_session("open_connection", p_process_id=self._process_id, p_person_id=person_id)
@@ -62,6 +67,7 @@ class People:
             sessions.discard(session)
             if not sessions:
                 del self._sessions[person_id]
+            if session.is_present and not any(each.is_present for each in sessions):
                 self._left.add(person_id)
 
     def everyone(self) -> "list[Session]":
@@ -95,7 +101,11 @@ class People:
 
     def _give_back(self) -> None:
         with self._lock:
-            left = [person_id for person_id in self._left if person_id not in self._sessions]
+            left = [
+                person_id
+                for person_id in self._left
+                if not any(session.is_present for session in self._sessions.get(person_id, ()))
+            ]
             self._left.clear()
         try:
             self._call("close_connections", left)
@@ -107,12 +117,12 @@ class People:
         self._call("renew_connections", list(set(left).intersection(self._here())))
 
     def _here(self) -> list[UUID]:
-        """Return the persons with an open socket: whoever is erased gets no lease again while his are closing."""
+        """Return who is there by an open socket: whoever is erased gets no lease again while his are closing."""
         with self._lock:
             return [
                 person_id
                 for person_id, sessions in self._sessions.items()
-                if any(session.connection.is_open for session in sessions)
+                if any(session.is_present and session.connection.is_open for session in sessions)
             ]
 
     def _call(self, function: str, person_ids: list[UUID]) -> None:

@@ -47,10 +47,11 @@ class Frame(BaseModel):
 
 
 class Auth(Frame):
-    """Who he is; again to renew."""
+    """Who he is, and whether he is there by this socket or only looks; again to renew."""
 
     type: Literal["auth"]
     token: str
+    is_present: StrictBool = True
 
 
 class Subscribe(Frame):
@@ -102,6 +103,7 @@ class Session:
         "headers",
         "is_admitted",
         "is_doubtful",
+        "is_present",
         "is_ready",
         "kind",
         "next_ping_at",
@@ -119,6 +121,7 @@ class Session:
         self.kind = "anonymous"
         self.is_admitted = False
         self.is_doubtful = False  # what he is may have changed while it was looked up
+        self.is_present = True
         self.is_ready = False
         self.expires_at = 0.0  # time.time() at which the token ends
         self.opened_at = time.monotonic()
@@ -244,6 +247,7 @@ class Session:
         self.person_id = caller.id
         self.expires_at = caller.expires_at
         if not self.is_admitted:
+            self.is_present = frame.is_present
             if not self._live.people.admit(self, caller.id):
                 self.person_id = None
                 hint = f"A user has at most {self._live.config.sockets_per_user} sockets: close one."
@@ -294,7 +298,10 @@ class Session:
 
     def _kind(self) -> str:
         self.is_doubtful = False
-        return "service" if self.person_id is None else self._live.people.open(self.person_id)
+        if self.person_id is None:
+            return "service"
+        people = self._live.people
+        return people.open(self.person_id) if self.is_present else people.look_up(self.person_id)
 
     def _subscribe(self, frame: Subscribe) -> None:
         previous = self.subscriptions.get(frame.chat_id)

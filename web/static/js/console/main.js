@@ -25,7 +25,7 @@ import "./widget.js";
 
 const TOAST_MS = 6000;
 
-const { client, personId, leave } = await enter();
+const { client, personId, leave } = await enter(undefined, { isPresent: false });
 const { api, live } = client;
 
 /** @type {Omit<Console, "actions">} */

@@ -14,12 +14,13 @@ import { Tokens } from "./token.js";
  * @param {FetchToken} options.fetchToken  brings the person's access token
  * @param {string} options.person          his id, the token's `sub`
  * @param {"customer" | "staff"} options.role
+ * @param {boolean} [options.isPresent]    whether he is there while the page is open; false: he only looks
  * @param {string} [options.base]          where Baton is; the page's own origin
  */
-export function connect({ fetchToken, person, role, base = location.origin }) {
+export function connect({ fetchToken, person, role, isPresent = true, base = location.origin }) {
   const tokens = new Tokens(fetchToken);
   const api = new Api({ tokens, base });
-  const live = new Live({ api, tokens, base });
+  const live = new Live({ api, tokens, base, isPresent });
   const outbox = new Outbox({ api, owner: person, role });
   live.on("state", (state) => {
     if (state === "online" || state === "polling") outbox.hurry();

@@ -29,6 +29,7 @@ export class Live extends Emitter {
   #api;
   #tokens;
   #url;
+  #isPresent;
   #backoff;
   #poller;
   #subscriptions = new Subscriptions((frame) => this.#ready && this.#socket?.send(frame));
@@ -62,13 +63,15 @@ export class Live extends Emitter {
    * @param {Api} options.api
    * @param {Tokens} options.tokens
    * @param {string} [options.base]      where Baton is; the page's own origin
+   * @param {boolean} [options.isPresent]  whether one is there while connected; false: one only looks
    * @param {Backoff} [options.backoff]  how to wait between attempts
    */
-  constructor({ api, tokens, base = location.origin, backoff = new Backoff() }) {
+  constructor({ api, tokens, base = location.origin, isPresent = true, backoff = new Backoff() }) {
     super();
     this.#api = api;
     this.#tokens = tokens;
     this.#url = new URL("/ws", base).href.replace(/^http/, "ws");
+    this.#isPresent = isPresent;
     this.#backoff = backoff;
     this.#poller = new Poller(api, {
       watched: () => this.#subscriptions,
@@ -177,7 +180,7 @@ export class Live extends Emitter {
     /** @type {LiveSocket} */
     let socket;
     try {
-      socket = new LiveSocket(this.#url, token, {
+      socket = new LiveSocket(this.#url, this.#auth(token), {
         onReady: (frame) => mine() && this.#begin(frame),
         onFrame: (frame) => mine() && this.#hear(frame),
         onLost: (code, reason) => mine() && this.#lose(code, reason),
@@ -291,7 +294,15 @@ export class Live extends Emitter {
     if (token === null) return this.#end("signed_out");
     if (token === this.#token) return this.#renewInTime(); // not yet: again, at half of what is left
     this.#token = token;
-    socket.send({ type: "auth", token });
+    socket.send(this.#auth(token));
+  }
+
+  /**
+   * @param {string} token
+   * @returns {import("./types.d.ts").SentFrame}
+   */
+  #auth(token) {
+    return { type: "auth", token, is_present: this.#isPresent };
   }
 
   /** @param {string} reason */

@@ -35,13 +35,13 @@ export class LiveSocket {
 
   /**
    * @param {string} url
-   * @param {string} token
+   * @param {SentFrame} auth
    * @param {SocketListener} listener
    */
-  constructor(url, token, listener) {
+  constructor(url, auth, listener) {
     this.#listener = listener;
     this.#socket = new WebSocket(url);
-    this.#socket.onopen = () => this.send({ type: "auth", token });
+    this.#socket.onopen = () => this.send(auth);
     this.#socket.onmessage = ({ data }) => this.#hear(data);
     this.#socket.onclose = ({ code, reason }) => this.#lose(code, reason);
     this.#watch = setTimeout(() => this.close(), READY_MS);

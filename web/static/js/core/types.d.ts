@@ -379,7 +379,7 @@ export type Frame =
   | PongFrame;
 
 export type SentFrame =
-  | { type: "auth"; token: string }
+  | { type: "auth"; token: string; is_present: boolean }
   | { type: "subscribe"; chat_id: string; after_event?: number; epoch?: string }
   | { type: "unsubscribe"; chat_id: string }
   | { type: "typing"; chat_id: string; is_typing: boolean }

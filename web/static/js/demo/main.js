@@ -63,7 +63,7 @@ function askDesks(what) {
 
 // The chat
 
-const { client } = await enter(seat(seats.ada));
+const { client } = await enter(seat(seats.ada), { isPresent: false });
 const names = new Map();
 /** @type {ChatStore | null} */
 let chat = null;

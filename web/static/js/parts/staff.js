@@ -21,15 +21,18 @@ const cookies = { current: currentSession, end: signOut };
 /**
  * Sign in if need be, and connect.
  * @param {Keeper} [keeper]
+ * @param {object} [how]
+ * @param {boolean} [how.isPresent]  whether one is at work while the page is open; false: one only looks
  * @returns {Promise<{ client: ReturnType<typeof connect>, personId: string, leave: () => Promise<void> }>}
  *   `leave` signs out of this browser and wipes what its pages have stored
  */
-export async function enter(keeper = cookies) {
+export async function enter(keeper = cookies, { isPresent = true } = {}) {
   let session = (await keeper.current()) ?? (await begin());
   const personId = session.user_id;
   const client = connect({
     person: personId,
     role: "staff",
+    isPresent,
     fetchToken: async (stale) => {
       if (session.access_token === stale) {
         const other = await keeper.current();
