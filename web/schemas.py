@@ -1188,6 +1188,14 @@ class ChatRating(Row):
     comment: str | None
 
 
+class ChatFace(Row):
+    """Whom a customer sees answering: the persona, or the operator's name where there is none."""
+
+    name: str | None
+    fictional_user_id: UUID | None
+    avatar_url: str | None
+
+
 class Snapshot(Row):
     """All that a chat's screen begins with. Events after `chat.event_seq` may be in it already."""
 
@@ -1196,6 +1204,7 @@ class Snapshot(Row):
     read_marks: list[ReaderMark]
     notes: list[SignedNote] = Field([], description="For staff alone: a customer's snapshot does not have it.")
     rating: ChatRating | None  # null for its customer
+    face: ChatFace | None = Field(None, description="For the customer alone; null before anybody had the chat.")
     epoch: UUID | None
 
 

@@ -266,7 +266,7 @@ comment on function private.event_detail(private.events) is 'Who got, had or los
 revoke execute on function private.event_detail(private.events) from public, anon, authenticated, service_role;
 
 -- Whom the customer sees answering: the persona, or the operator's name where there is none.
-create or replace function private.event_face(p_event private.events, p_fictional_user_id uuid)
+create or replace function private.face(p_operator_id uuid, p_fictional_user_id uuid)
 returns jsonb
 language sql
 stable
@@ -274,7 +274,7 @@ security definer
 set search_path = ''
 as $$
   select jsonb_build_object(
-    'name', coalesce(f.name, (select o.name from public.operators o where o.id = p_event.person_id)),
+    'name', coalesce(f.name, (select o.name from public.operators o where o.id = p_operator_id)),
     'fictional_user_id', f.id,
     'avatar_url', f.avatar_url
   )
@@ -282,7 +282,18 @@ as $$
   left join public.fictional_users f on f.id = p_fictional_user_id
 $$;
 
-comment on function private.event_face(private.events, uuid) is 'The name and face that the customer sees.';
+comment on function private.face(uuid, uuid) is 'The name and face that a customer sees of this operator behind this persona.';
+revoke execute on function private.face(uuid, uuid) from public, anon, authenticated, service_role;
+
+create or replace function private.event_face(p_event private.events, p_fictional_user_id uuid)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$ select private.face(p_event.person_id, p_fictional_user_id) $$;
+
+comment on function private.event_face(private.events, uuid) is 'The name and face that the customer is told of.';
 revoke execute on function private.event_face(private.events, uuid) from public, anon, authenticated, service_role;
 
 create or replace function private.list_events(p_chat_id uuid, p_after_event bigint, p_limit integer)

@@ -426,10 +426,14 @@ stable
 security definer
 set search_path = ''
 as $$
+declare
+  v_chat public.chats := private.find_chat(p_chat_id);
+  v_operator_id uuid := coalesce(v_chat.assigned_operator_id, v_chat.last_operator_id);
 begin
-  perform private.find_chat(p_chat_id);
   if private.caller_kind() not in ('service', 'admin', 'operator') then
-    return '{}'::jsonb;
+    return jsonb_build_object(
+      'face', case when v_operator_id is not null then private.face(v_operator_id, v_chat.fictional_user_id) end
+    );
   end if;
   return jsonb_build_object(
     'notes', (
@@ -455,7 +459,7 @@ security invoker
 set search_path = ''
 as $$ select private.get_chat_extras(p_chat_id) $$;
 
-comment on function public.get_chat_extras(uuid) is 'What a screen of the staff begins with besides the chat and its messages: {"notes", "rating"}; of a customer''s there is nothing more: {}. Refuses chat_not_found.';
+comment on function public.get_chat_extras(uuid) is 'What a screen of the staff begins with besides the chat and its messages: {"notes", "rating"}; a customer''s, with whom he sees answering, now or last: {"face"}, null before anybody had it. Refuses chat_not_found.';
 revoke execute on function public.get_chat_extras(uuid) from public, anon;
 grant execute on function public.get_chat_extras(uuid) to authenticated, service_role;
 

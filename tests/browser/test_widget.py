@@ -161,6 +161,26 @@ def test_a_visitor_writes_and_is_still_there_on_the_next_page(shop: Shop) -> Non
     assert shop.problems == []
 
 
+def test_who_has_the_chat_is_still_shown_on_the_next_page(shop: Shop) -> None:
+    shop.opens(["open"])
+    shop.writes("Where is my order?")
+    chat_id, database = shop.hears("chat_started")["chat_id"], shop.baton.database
+    picture = "/storage/v1/object/public/avatars/mara.png"
+    give = """
+        with o as (insert into operators (name) values ('Ana') returning id),
+          f as (insert into fictional_users (name, avatar_url) values ('Mara', %s) returning id)
+        update chats set chat_state = 'assigned', assigned_operator_id = o.id, fictional_user_id = f.id from o, f
+        where chats.id = %s
+    """
+    database.rows(give, picture, chat_id)
+    expect(shop.find(".chat-who h1")).to_have_text("Mara")
+    database.rows("delete from private.events where chat_id = %s", chat_id)  # as time does
+    shop.opens()
+    expect(shop.find(".chat-who h1")).to_have_text("Mara")
+    expect(shop.find(".face img")).to_have_attribute("src", picture)
+    database.rows("update chats set chat_state = 'completed', assigned_operator_id = null where id = %s", chat_id)
+
+
 def test_where_the_browser_keeps_nothing_for_us_the_page_keeps_a_key_until_its_user_signs_out(blocked: Shop) -> None:
     blocked.opens(["open"])
     assert blocked.stored == {}

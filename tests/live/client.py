@@ -64,6 +64,7 @@ class Snapshot:
         self.read_marks = {(mark["reader_type"], mark["reader_id"]): mark["seq"] for mark in body["read_marks"]}
         self.notes: dict[str, Json] = {note["id"]: note for note in body.get("notes", [])}
         self.rating: Json = dict(body.get("rating") or {})
+        self.face: Json = dict(body.get("face") or {})
 
     def apply(self, frame: Json) -> None:
         """Let an event happen. To let the same one happen twice changes nothing."""
@@ -83,6 +84,8 @@ class Snapshot:
                     self.notes[data["id"]] = data
             case "chat.rated":
                 self.rating = data
+            case "chat.assigned" if "fictional_user_id" in data:  # the customer's
+                self.face = data
 
     def copy(self) -> "Snapshot":
         """Return another one of the same content."""

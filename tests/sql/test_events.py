@@ -446,15 +446,23 @@ ASSIGNMENTS: dict[str, tuple[Callable[[Stage], None], str, str, str | None]] = {
 }
 
 
+def face(stage: Stage) -> Json | None:
+    """Return whom a fresh screen of the customer shows answering."""
+    found: Json | None = stage.kim.ask("get_chat_extras", p_chat_id=stage.chat)["face"]
+    return found
+
+
 @pytest.mark.parametrize("way", ASSIGNMENTS)
 @pytest.mark.parametrize("has_persona", [False, True])
 def test_a_waiting_chat_is_assigned(world: World, way: str, has_persona: bool) -> None:
     act, name, reason, actor = ASSIGNMENTS[way]
     persona = world.persona("Ava", avatar_url="https://baton.example/ava.png") if has_persona else None
     stage = Stage(world, fictional_user_id=persona)
+    assert face(stage) is None
     act(stage)
     told = stage.told()
     assert told.names == ([name], [ASSIGNED])
+    assert face(stage) == told.customer[0]["detail"]  # so that he sees it after a reload, too
     assert told.staff[0]["detail"] == {
         "operator_id": str(stage.ben.id),
         "operator_name": "Ben Birnbaum",
@@ -556,9 +564,12 @@ RELEASES: dict[str, tuple[Callable[[Stage], None], str, str | None]] = {
 def test_a_hold_ends(world: World, way: str, has_persona: bool) -> None:
     act, reason, actor = RELEASES[way]
     stage = Stage(world, "assigned", fictional_user_id=world.persona() if has_persona else None)
+    shown = face(stage)
     act(stage)
     told = stage.told()
     assert told.names == both(RELEASED)
+    assert shown is not None
+    assert face(stage) == shown  # he is told of nobody else yet
     assert told.staff[0]["detail"] == {
         "operator_id": str(stage.ana.id),
         "operator_name": "Ana Abendroth",
@@ -629,6 +640,7 @@ def test_a_hold_moves(world: World, way: str, has_persona: bool) -> None:
         assert stage.customer.current.chat == before
     else:
         assert told.customer[0]["detail"] == {"name": "Ben Birnbaum", "fictional_user_id": None, "avatar_url": None}
+        assert face(stage) == told.customer[0]["detail"]
 
 
 def test_two_operators_swap_chats_in_one_statement(world: World) -> None:

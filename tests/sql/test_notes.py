@@ -83,7 +83,7 @@ def test_a_customer_neither_reads_nor_writes_notes(scene: Scene) -> None:
     ):
         with scene.world.refused("PT403", "not_allowed"):
             deed()
-    assert scene.kim.ask("get_chat_extras", p_chat_id=scene.chat) == {}
+    assert scene.kim.ask("get_chat_extras", p_chat_id=scene.chat).keys() == {"face"}
     assert "difficult" not in str(scene.kim.ask("export_user_data"))
 
 

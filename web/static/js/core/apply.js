@@ -1,7 +1,7 @@
 // One chat as it is, made from a snapshot and from what has happened since. Pure: nothing that is given
 // is changed, and what did not change is the same object afterwards.
 
-/** @import { ChatView, Chat, EventFrame, Frame, Message, MessageChange, Note, NoteChange, ReadMark, Snapshot } from "./types.d.ts" */
+/** @import { ChatView, Chat, EventFrame, Face, Frame, Message, MessageChange, Note, NoteChange, ReadMark, Snapshot } from "./types.d.ts" */
 
 /**
  * @param {Snapshot} snapshot
@@ -81,6 +81,9 @@ function changed(view, frame) {
   }
   if (isOfNote(frame)) return { notes: withNote(view.notes ?? [], frame.data) };
   if (frame.event === "chat.rated") return { rating: frame.data };
+  if (frame.event === "chat.assigned" && "fictional_user_id" in frame.data) {
+    return { face: /** @type {Face} */ (frame.data) };
+  }
   return {}; // it is all in the row
 }
 

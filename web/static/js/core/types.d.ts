@@ -99,6 +99,8 @@ export interface Snapshot {
   notes?: Note[];
   /** Null while there is none, and for its customer: GET /api/chats/<id>/rating. */
   rating: Rating | null;
+  /** Whom a customer sees answering, now or last; null before anybody had the chat, not there for staff. */
+  face?: Face | null;
   /** Of the history that the number belongs to; null when the server does not know it just now. */
   epoch: string | null;
 }

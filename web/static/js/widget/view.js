@@ -61,13 +61,12 @@ function placeOf(state) {
 }
 
 /**
- * Who answers: the persona, or else whoever was last seen to.
+ * Who answers: whoever has the chat or had it last, as the customer sees him; before that the widget's persona.
  * @param {State} state
  * @returns {{ name: string, avatar_url: string | null }}
  */
-function shownFace({ settings, faces }) {
-  const last = faces.findLast((face) => face.name !== null);
-  const { name, avatar_url = null } = settings.persona ?? last ?? {};
+function shownFace({ settings, view }) {
+  const { name, avatar_url = null } = view?.face ?? settings.persona ?? {};
   return { name: name ?? settings.title, avatar_url };
 }
 
