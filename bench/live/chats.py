@@ -11,7 +11,7 @@ from web.tokens import Tokens
 CHATS_PER_OPERATOR = 10  # each in a tab, so a socket, of its own
 
 # Nothing may end a hold, nor slow a sender down, while it is measured.
-_SETTINGS = """
+SETTINGS = """
 update public.settings set value = '"1 day"' where name in ('idle_limit', 'customer_idle', 'grace_period');
 update public.settings set value = '0' where name = 'rate_limit_per_minute';
 """
@@ -85,7 +85,7 @@ def fill_baton(url: str, chats: int) -> None:
     """Make `chats` chats, each held by an operator who keeps it, and lift the limits."""
     numbers = {"chats": chats, "per_operator": CHATS_PER_OPERATOR, "operators": -(-chats // CHATS_PER_OPERATOR)}
     with connect(url) as connection:
-        connection.execute(_SETTINGS)
+        connection.execute(SETTINGS)
         for statement in [*_PEOPLE.split("\n\n"), _CHATS, _HOLDS]:
             connection.execute(statement.encode(), numbers)
         connection.execute("vacuum (analyze)")

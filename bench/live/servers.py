@@ -83,8 +83,8 @@ def node_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def baton(url: str, processes: int, sockets: int, secret: str) -> Iterator[Server]:
-    """Run Baton as `make run` does, with room for so many sockets and no limit per address."""
+def baton(url: str, processes: int, sockets: int, secret: str, **more: str) -> Iterator[Server]:
+    """Run Baton as `make run` does, with room for so many sockets and no limit per address; `more` is set besides."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
     with tempfile.TemporaryDirectory(prefix="baton-bench-") as folder:
@@ -102,6 +102,7 @@ def baton(url: str, processes: int, sockets: int, secret: str) -> Iterator[Serve
             "BATON_SOCKET_LIMIT": str(sockets + 500),
             "BATON_SOCKETS_PER_USER": "1000",
             "BATON_LOG_LEVEL": "WARNING",
+            **more,
         }
         with _running(command, ROOT, environment, port) as server:
             yield server

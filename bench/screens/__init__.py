@@ -1,0 +1,1 @@
+"""How quick the screens are, in a real browser."""
