@@ -6,9 +6,7 @@ which import each other by relative addresses, are always of one state. Under /s
 are to be had as they are now, for pages of others. The launcher, /widget.js, is in their hands too.
 """
 
-import re
 import shutil
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from wsgiref.headers import Headers
@@ -19,26 +17,24 @@ from markupsafe import Markup
 from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
 
-from web import emoji_lists
+from web import emoji_lists, modules
 from web.build import build
 from web.config import Config
 from web.languages import LANGUAGES
+from web.modules import Modules, joined
 
 STATIC = Path(__file__).parent / "static"
 LAUNCHER = "widget.js"
 _FONTS = ("HankenGrotesk-Regular", "HankenGrotesk-Medium", "HankenGrotesk-SemiBold")
 _LAUNCHER_SECONDS = 300  # how long a host page's visitors may keep an older launcher
 
-_IMPORT = re.compile(
-    r"""^\s*(?:import|export)\s[^;]*?from\s+"(\.{1,2}/[^"]+)";|^\s*import\s+"(\.{1,2}/[^"]+)";""", re.M
-)
-
 
 def init_app(app: Flask, config: Config) -> None:
     """Prepare the files, serve them, and tell templates their addresses.
 
-    `asset(path)`, `module_script(path)`, and `module_links(path)` for a module that is imported later.
+    `asset(path)`, and `module_script(path)` for a module that no other one imports, with all that it imports.
     """
+    tools = [Path(__file__), Path(modules.__file__)]
     fonts = [Path(str(files("font_hanken_grotesk"))) / "files" / f"{name}.otf" for name in _FONTS]
     sources = [path for path in STATIC.rglob("*") if path.is_file()]
 
@@ -46,6 +42,9 @@ def init_app(app: Flask, config: Config) -> None:
         shutil.copytree(STATIC, folder, dirs_exist_ok=True)
         for path in folder.rglob("*.js"):
             path.write_text(rjsmin.jsmin(path.read_text()))
+        ours = Modules(STATIC)
+        for entry in ours.entries:
+            (folder / joined(entry)).write_text(ours.join(entry))
         emoji_lists.write_lists(folder, LANGUAGES)
         (folder / "fonts").mkdir()
         for font in fonts:
@@ -55,7 +54,9 @@ def init_app(app: Flask, config: Config) -> None:
             if path.is_file() and compressor.should_compress(path.name):
                 compressor.compress(str(path))
 
-    folder = build(config, "static", [*sources, *fonts, *emoji_lists.SOURCES, Path(__file__)], make)
+    folder = build(
+        config, "static", [*sources, *fonts, *emoji_lists.SOURCES, Path(__file__), Path(modules.__file__)], make
+    )
     served = WhiteNoise(
         app.wsgi_app,
         folder.parent,
@@ -74,36 +75,13 @@ def init_app(app: Flask, config: Config) -> None:
             raise FileNotFoundError(f"there is no static file {path}")
         return f"/static/{folder.name}/{path}"
 
-    @cache
-    def module_links(path: str) -> Markup:
-        needed = [asset(each) for each in (path, *_imports(path))]
-        return Markup("").join(Markup('<link rel="modulepreload" href="{}">\n').format(each) for each in needed)
-
-    @cache
     def module_script(path: str) -> Markup:
-        return module_links(path) + Markup('<script type="module" src="{}"></script>').format(asset(path))
+        return Markup('<script type="module" src="{}"></script>').format(asset(joined(path)))
 
-    app.jinja_env.globals.update(asset=asset, module_links=module_links, module_script=module_script)
+    app.jinja_env.globals.update(asset=asset, module_script=module_script)
 
 
 def _add_headers(headers: Headers, path: str, url: str) -> None:
     headers["X-Content-Type-Options"] = "nosniff"
     is_launcher = url == f"/{LAUNCHER}"
     headers["Cross-Origin-Resource-Policy"] = "cross-origin" if is_launcher else "same-origin"
-
-
-def _imports(path: str) -> list[str]:
-    """Return the modules that `path` imports, and those that they import, each once, without itself.
-
-    A browser that is told of all of them at once fetches them side by side instead of one after the other.
-    """
-    found: dict[str, None] = {}
-    left = [path]
-    while left:
-        module = STATIC / left.pop()
-        for match in _IMPORT.finditer(module.read_text()):
-            target = (module.parent / (match[1] or match[2])).resolve().relative_to(STATIC.resolve()).as_posix()
-            if target not in found and target != path and not target.endswith(".d.ts"):
-                found[target] = None
-                left.append(target)
-    return list(found)

@@ -322,7 +322,6 @@ def thread(stage: Stage, options: Options) -> list[Figure]:
             }"""
         )
         page.wait_for_timeout(SETTLING_SECONDS * 1000)
-        print(page.evaluate("[document.querySelector('.message')?.dataset.seq, document.querySelectorAll('.message').length, document.querySelector('baton-chat .thread-scroll').scrollTop]"), took)
         scrolling = _worst(page)
         after = _memory(page, tools)
         page.evaluate("probe.watch('.row-text bdi')")

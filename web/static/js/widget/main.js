@@ -164,10 +164,8 @@ function begin() {
   return beginning;
 }
 
-/** What it takes to talk. The browser is told of all modules at once, not of one after the other as it finds them. */
+/** What it takes to talk. */
 function fetchRest() {
-  const later = document.getElementById("later");
-  if (later instanceof HTMLTemplateElement) document.head.append(later.content); // empty from then on
   return import("./chat.js");
 }
 
