@@ -6,6 +6,8 @@ export class BatonElement extends HTMLElement {
   #isDrawing = false;
   /** @type {(() => void)[]} */
   #ends = [];
+  /** @type {Map<string, HTMLElement>} */
+  #parts = new Map();
 
   /** Aborts when the element leaves the page: for listeners and requests. */
   get signal() {
@@ -73,6 +75,17 @@ export class BatonElement extends HTMLElement {
     const found = this.querySelector(selector);
     if (!found) throw new Error(`${this.localName} has no ${selector}`);
     return /** @type {T} */ (/** @type {unknown} */ (found));
+  }
+
+  /**
+   * The part in here that has this name, `data-part`. It must stay what it is: it is looked for once, for to look
+   * through hundreds of rows takes longer than to draw one.
+   * @param {string} name
+   */
+  named(name) {
+    const known = this.#parts.get(name) ?? this.find(`[data-part="${name}"]`);
+    this.#parts.set(name, known);
+    return known;
   }
 
   /**

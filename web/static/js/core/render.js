@@ -49,26 +49,32 @@ export function fill(element, data) {
  * @param {(item: T) => string} how.key
  * @param {(item: T) => Element} how.make
  * @param {(element: Element, item: T) => void} [how.update]  called for those that stay
+ * @param {number} [how.most]  so many are made at once; the others are left out
+ * @returns {boolean} whether all are there; else it is to be called again, in the next frame
  */
-export function reconcile(parent, items, { key, make: create, update }) {
+export function reconcile(parent, items, { key, make: create, update, most = Infinity }) {
   /** @type {Map<string, Element>} */
   const known = new Map();
   for (const child of parent.children) known.set(child.getAttribute("data-key") ?? "", child);
   const wanted = new Set(items.map(key));
   for (const [name, child] of known) if (!wanted.has(name)) child.remove();
   let next = parent.firstElementChild;
+  let left = most;
   for (const item of items) {
     const name = key(item);
     let child = known.get(name);
     if (child) {
       update?.(child, item);
     } else {
+      left -= 1;
+      if (left < 0) continue;
       child = create(item);
       child.setAttribute("data-key", name);
     }
     if (child === next) next = next.nextElementSibling;
     else parent.insertBefore(child, next);
   }
+  return left >= 0;
 }
 
 /**

@@ -62,7 +62,7 @@ host.on("logout", () => {
   });
 });
 
-if (host.isOpen) void fetchRest();
+if (host.isOpen || location.hash === "#open") void fetchRest();
 await host.meet();
 host.tell({ type: "look", look: look() });
 know(resume);

@@ -27,7 +27,7 @@ export class Lane extends BatonElement {
     this.keep(workspace.place.on("change", () => this.redraw()));
     const timer = setInterval(() => this.redraw(), TICK_MS);
     this.keep(() => clearInterval(timer));
-    this.listen("click", () => void this.#chooseStatus(), this.#part("status"));
+    this.listen("click", () => void this.#chooseStatus(), this.named("status"));
     const team = /** @type {HTMLElement} */ (document.getElementById("team"));
     team.addEventListener("toggle", () => placeBeside(team, this.find(".lane-team")), { signal: this.signal });
     this.redraw();
@@ -57,7 +57,7 @@ export class Lane extends BatonElement {
       update: fill,
     });
     this.#known = new Set(["begun", ...held.map((row) => row.id)]);
-    const more = this.#part("more-slots");
+    const more = this.named("more-slots");
     more.hidden = slots.length <= MOST_SLOTS;
     more.textContent = gettext("%(held)s of %(capacity)s", { held: held.length, capacity: slots.length });
   }
@@ -67,7 +67,7 @@ export class Lane extends BatonElement {
     const { queue } = desk.state;
     if (!queue) return;
     const { waiting_count: count, oldest_wait_seconds: oldest } = queue;
-    const number = this.#part("waiting");
+    const number = this.named("waiting");
     if (count !== this.#waiting) {
       number.textContent = String(count);
       number.toggleAttribute("data-rolls", this.#waiting !== -1);
@@ -75,25 +75,25 @@ export class Lane extends BatonElement {
       // The next change rolls again.
       number.addEventListener("animationend", () => number.removeAttribute("data-rolls"), { once: true });
     }
-    this.#part("queue").toggleAttribute("data-empty", count === 0);
-    this.#part("waiting-text").textContent = count === 0 ? gettext("nobody waits") : gettext("waiting");
-    this.#part("longest").textContent = oldest === null ? "" : gettext("longest %(time)s", { time: duration(oldest) });
+    this.named("queue").toggleAttribute("data-empty", count === 0);
+    this.named("waiting-text").textContent = count === 0 ? gettext("nobody waits") : gettext("waiting");
+    this.named("longest").textContent = oldest === null ? "" : gettext("longest %(time)s", { time: duration(oldest) });
   }
 
   /** @param {Workspace} workspace */
   #drawPeople({ desk }) {
     const { me, colleagues } = desk.state;
     if (!me) return;
-    const status = this.#part("status");
+    const status = this.named("status");
     status.querySelector(".presence")?.setAttribute("data-status", me.status);
-    this.#part("my-name").textContent = me.name;
-    this.#part("status-text").textContent = reasonOf(me.status_reason) || statusName(me.status);
+    this.named("my-name").textContent = me.name;
+    this.named("status-text").textContent = reasonOf(me.status_reason) || statusName(me.status);
     status.setAttribute("aria-label", gettext("%(name)s, %(status)s", { name: me.name, status: statusName(me.status) }));
     const ranks = { online: 0, away: 1, offline: 2 };
     const others = [...colleagues.values()]
       .filter((each) => each.operator_id !== me.id)
       .sort((one, other) => ranks[one.status] - ranks[other.status] || (one.name ?? "").localeCompare(other.name ?? ""));
-    this.#part("online").textContent = String(others.filter((each) => each.status === "online").length);
+    this.named("online").textContent = String(others.filter((each) => each.status === "online").length);
     const list = document.querySelector('[data-part="colleagues"]');
     if (list) {
       reconcile(list, others.map(colleagueView), {
@@ -110,7 +110,7 @@ export class Lane extends BatonElement {
     const { desk, run } = /** @type {Workspace} */ (this.#workspace);
     const { status } = desk.state.me ?? {};
     const chosen = await showMenu(
-      this.#part("status"),
+      this.named("status"),
       [
         { value: "go-online", label: statusName("online"), status: "online", detail: status === "online" ? "✓" : "" },
         { value: "away:", label: statusName("away"), status: "away", detail: status === "away" ? "✓" : "" },
@@ -125,11 +125,6 @@ export class Lane extends BatonElement {
       gettext("My status"),
     );
     if (chosen) run(chosen);
-  }
-
-  /** @param {string} name */
-  #part(name) {
-    return this.find(`[data-part="${name}"]`);
   }
 }
 

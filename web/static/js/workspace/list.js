@@ -14,12 +14,14 @@ import { mentionView, nextView, resultView, rowView } from "./views.js";
 const SKELETON_MS = 150;
 const SEARCH_MS = 150; // after the last letter
 const TICK_MS = 15_000;
+const ROWS_AT_ONCE = 25; // that are made in one frame: hundreds would hold up everything else
 const GONE_MS = 2_000; // how long a row that somebody else has taken says so
 
 /** @type {Record<string, Box[]>} */
 const PARTS = { desk: ["held", "waiting_customer", "snoozed"], queue: ["queue"], done: ["done"], all: ["all"] };
 
 /** @typedef {ReturnType<typeof rowView>} RowView */
+/** @typedef {{ box: Box, part: HTMLElement, rows: HTMLElement, count: HTMLElement, empty: HTMLElement }} BoxElements */
 
 export class ChatList extends BatonElement {
   /** @type {Workspace | null} */
@@ -41,12 +43,15 @@ export class ChatList extends BatonElement {
   /** @type {Map<string, ListRow>} */
   #before = new Map();
   #isSkeletonDue = false;
+  /** The lists, in their order. @type {BoxElements[]} */
+  #boxes = [];
   /** What was next for me when that was last shown. @type {string | null} */
   #nextId = null;
 
   /** @param {Workspace} workspace */
   begin(workspace) {
     this.#workspace = workspace;
+    this.#boxes = [...this.querySelectorAll("[data-box]")].map((part) => boxElements(/** @type {HTMLElement} */ (part)));
     this.keep(workspace.desk.on("change", () => this.redraw()));
     this.keep(workspace.drafts.on("change", () => this.redraw()));
     this.keep(workspace.place.on("change", () => this.#moved()));
@@ -123,7 +128,7 @@ export class ChatList extends BatonElement {
 
   /** The card of what is next goes up, into the hand. */
   travel() {
-    const card = this.#part("next-card");
+    const card = this.named("next-card");
     card.setAttribute("data-travels", "");
     card.addEventListener("animationend", () => card.removeAttribute("data-travels"), { once: true });
   }
@@ -140,20 +145,19 @@ export class ChatList extends BatonElement {
     this.#drawNext(isDesk && state.me !== null);
     const shown = PARTS[section] ?? [];
     let isLoading = shown.length > 0;
-    for (const part of this.querySelectorAll("[data-box]")) {
-      const box = /** @type {Box} */ (part.getAttribute("data-box"));
-      const isShown = shown.includes(box);
-      if (isShown && state.boxes[box].isLoaded) isLoading = false;
-      this.#drawPart(/** @type {HTMLElement} */ (part), box, isShown);
+    for (const elements of this.#boxes) {
+      const isShown = shown.includes(elements.box);
+      if (isShown && state.boxes[elements.box].isLoaded) isLoading = false;
+      this.#drawPart(elements, isShown);
     }
     this.#drawMentions(section === "mentions");
     this.#drawResults(section === "search");
     if (section === "mentions") isLoading = this.#mentions === null;
-    this.#part("skeleton").hidden = !(isLoading && this.#isSkeletonDue && this.#problem === null);
-    this.#part("trouble").hidden = this.#problem === null;
-    this.#part("trouble-text").textContent = this.#problem?.problem.message ?? "";
+    this.named("skeleton").hidden = !(isLoading && this.#isSkeletonDue && this.#problem === null);
+    this.named("trouble").hidden = this.#problem === null;
+    this.named("trouble-text").textContent = this.#problem?.problem.message ?? "";
     const box = shown.length === 1 ? shown[0] : undefined;
-    this.#part("load-more").hidden = !box || state.boxes[box].cursor === null;
+    this.named("load-more").hidden = !box || state.boxes[box].cursor === null;
   }
 
   #drawHead() {
@@ -167,8 +171,8 @@ export class ChatList extends BatonElement {
       all: gettext("All chats"),
       search: gettext("Search"),
     };
-    this.#part("title").textContent = titles[section];
-    this.#part("search").hidden = section !== "search";
+    this.named("title").textContent = titles[section];
+    this.named("search").hidden = section !== "search";
     const { numbers, queue } = desk.state;
     const sent = numbers?.messages_sent ?? 0;
     const said =
@@ -177,7 +181,7 @@ export class ChatList extends BatonElement {
         : section === "queue" && queue
           ? ngettext("%(num)s waits", "%(num)s wait", queue.waiting_count)
           : "";
-    this.#part("numbers").textContent = said;
+    this.named("numbers").textContent = said;
   }
 
   /** @param {boolean} isShown */
@@ -187,11 +191,11 @@ export class ChatList extends BatonElement {
     const isAway = me?.status !== "online";
     this.#noteTaken(next?.id ?? null);
     const hasNext = isShown && next !== null && !isAway;
-    this.#part("next").hidden = !hasNext;
-    this.#part("calm").hidden = !isShown || hasNext;
+    this.named("next").hidden = !hasNext;
+    this.named("calm").hidden = !isShown || hasNext;
     if (hasNext) {
       const view = nextView(next, desk.state, Date.now());
-      this.#part("next").toggleAttribute("data-full", view.isFull);
+      this.named("next").toggleAttribute("data-full", view.isFull);
       for (const [name, text] of /** @type {[string, string][]} */ ([
         ["next-name", view.name],
         ["next-text", view.text],
@@ -199,24 +203,24 @@ export class ChatList extends BatonElement {
         ["next-why", view.why],
         ["next-note", view.note],
       ])) {
-        const part = this.#part(name);
+        const part = this.named(name);
         if (part.textContent !== text) part.textContent = text;
       }
-      this.#part("next-note").hidden = view.note === "";
+      this.named("next-note").hidden = view.note === "";
     } else if (isShown) {
       const waiting = queue?.waiting_count ?? 0;
       const last = this.#lastAnswer();
-      this.#part("calm-text").textContent = isAway
+      this.named("calm-text").textContent = isAway
         ? awayText(me)
         : gettext("Nobody is waiting.");
-      this.#part("calm-note").textContent = isAway
+      this.named("calm-note").textContent = isAway
         ? waiting > 0
           ? ngettext("%(num)s customer waits. Nothing comes to you by itself.", "%(num)s customers wait. Nothing comes to you by itself.", waiting)
           : gettext("Nothing comes to you by itself.")
         : last
           ? gettext("Last: %(time)s. The next one shows here.", { time: last })
           : gettext("The next one shows here.");
-      this.#part("go-online").hidden = !isAway;
+      this.named("go-online").hidden = !isAway;
     }
   }
 
@@ -231,7 +235,7 @@ export class ChatList extends BatonElement {
     if (before === null || before === nextId || !state.toldAt.has(before)) return;
     const row = state.rows.get(before);
     if (row?.chat_state === "waiting_assignment" || row?.assigned_operator_id === state.me?.id) return;
-    const gone = this.#part("next-gone");
+    const gone = this.named("next-gone");
     gone.textContent = goneText(row);
     gone.hidden = false;
     gone.addEventListener("animationend", () => (gone.hidden = true), { once: true });
@@ -243,21 +247,18 @@ export class ChatList extends BatonElement {
   }
 
   /**
-   * @param {HTMLElement} part
-   * @param {Box} box
+   * @param {BoxElements} elements
    * @param {boolean} isShown
    */
-  #drawPart(part, box, isShown) {
+  #drawPart({ box, part, rows: place, count, empty }, isShown) {
     const { desk } = this.#the;
     const isLoaded = desk.state.boxes[box].isLoaded;
     const rows = isShown && isLoaded ? list(desk.state, box) : [];
     // Empty lists of the desk take no room, but for what is in hand: that says so.
     part.hidden = !isShown || !isLoaded || (box !== "held" && rows.length === 0 && PARTS["desk"]?.includes(box) === true);
-    const place = /** @type {HTMLElement} */ (part.querySelector(".rows"));
-    this.#drawRows(place, isShown ? rows : [], box);
-    const count = part.querySelector('[data-part="count"]');
-    if (count) count.textContent = countOf(rows.length, box, desk.state.me?.capacity ?? 1);
-    const empty = /** @type {HTMLElement} */ (part.querySelector('[data-part="empty"]'));
+    this.#drawRows(place, rows, box);
+    const counted = countOf(rows.length, box, desk.state.me?.capacity ?? 1);
+    if (count.textContent !== counted) count.textContent = counted;
     empty.hidden = rows.length > 0 || part.hidden;
     if (!empty.hidden) empty.textContent = emptyText(box);
   }
@@ -271,10 +272,13 @@ export class ChatList extends BatonElement {
     const ghosts = [...this.#gone.values()].filter((each) => each.box === box).map((each) => each.row);
     const byId = new Map([...ghosts, ...rows].map((row) => [row.id, row]));
     const wanted = rows.map((row) => row.id);
-    const shown = [...place.children].map((child) => child.getAttribute("data-key") ?? "");
-    const ids = this.#isFrozen(place) || ghosts.length > 0 ? frozenOrder(shown, [...wanted, ...ghosts.map((row) => row.id)]) : wanted;
+    let ids = wanted;
+    if (this.#isFrozen(place) || ghosts.length > 0) {
+      const shown = [...place.children].map((child) => child.getAttribute("data-key") ?? "");
+      ids = frozenOrder(shown, [...wanted, ...ghosts.map((row) => row.id)]);
+    }
     const ordered = ids.map((id) => byId.get(id)).filter((row) => row !== undefined);
-    reconcile(place, ordered, {
+    const isWhole = reconcile(place, ordered, {
       key: (row) => row.id,
       make: (row) => {
         const made = make("row");
@@ -282,7 +286,9 @@ export class ChatList extends BatonElement {
         return made;
       },
       update: (element, row) => this.#fillRow(element, row),
+      most: ROWS_AT_ONCE,
     });
+    if (!isWhole) this.redraw();
   }
 
   /**
@@ -332,7 +338,7 @@ export class ChatList extends BatonElement {
   /** @param {boolean} isShown */
   #drawMentions(isShown) {
     const { desk, place } = this.#the;
-    const part = this.#part("mentions-part");
+    const part = this.named("mentions-part");
     part.hidden = !isShown || this.#mentions === null;
     if (isShown && this.#mentionCount !== desk.state.mentions) {
       this.#mentionCount = desk.state.mentions;
@@ -353,7 +359,7 @@ export class ChatList extends BatonElement {
   /** @param {boolean} isShown */
   #drawResults(isShown) {
     const { place } = this.#the;
-    const part = this.#part("results-part");
+    const part = this.named("results-part");
     part.hidden = !isShown;
     if (!isShown) return;
     const { query, chatId } = place.where;
@@ -389,7 +395,7 @@ export class ChatList extends BatonElement {
     this.setAttribute("data-section", section);
     if (isFirst) {
       this.#problem = null;
-      this.#part("scroll").scrollTop = 0;
+      this.named("scroll").scrollTop = 0;
       if ((section === "queue" || section === "done" || section === "all") && !desk.state.boxes[section].isLoaded) void this.reload();
       if (section === "mentions") void this.reload();
     }
@@ -439,11 +445,16 @@ export class ChatList extends BatonElement {
   get #the() {
     return /** @type {Workspace} */ (this.#workspace);
   }
+}
 
-  /** @param {string} name */
-  #part(name) {
-    return this.find(`[data-part="${name}"]`);
-  }
+/**
+ * @param {HTMLElement} part
+ * @returns {BoxElements}
+ */
+function boxElements(part) {
+  const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (part.querySelector(selector));
+  const [rows, count, empty] = [find(".rows"), find('[data-part="count"]'), find('[data-part="empty"]')];
+  return { box: /** @type {Box} */ (part.dataset["box"]), part, rows, count, empty };
 }
 
 /**

@@ -46,6 +46,9 @@ export class Workspace {
   #root;
   #entered;
   #wide = matchMedia("(width >= 1240px)");
+  #badges;
+  #items;
+  #forAdmins;
   #isPanelClosed = false; // where there is room for it
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #lostTimer;
@@ -69,6 +72,13 @@ export class Workspace {
     this.list = /** @type {ChatList} */ (root.find("baton-list"));
     this.chat = /** @type {ChatPane} */ (root.find("baton-chat"));
     this.customer = /** @type {CustomerPanel} */ (root.find("baton-panel"));
+    this.#badges = {
+      mentions: root.find('.rail [data-part="mentions"]'),
+      waiting: root.find('.bottom-bar [data-part="waiting"]'),
+      unread: root.find('.bottom-bar [data-part="unread"]'),
+    };
+    this.#items = [...root.querySelectorAll(".rail-item[data-section]")];
+    this.#forAdmins = /** @type {HTMLElement[]} */ ([...root.querySelectorAll('[data-for="admin"]')]);
     this.palette = new Palette({
       find: (words) => this.#find(words),
       search: (words, signal) => this.#search(words, signal),
@@ -132,35 +142,34 @@ export class Workspace {
     const isWide = this.#wide.matches;
     const isPanelOpen = chatId !== null && (isWide ? !this.#isPanelClosed : isPanel);
     this.customer.hidden = !isPanelOpen;
-    const button = this.#root.find('[data-part="panel-button"]');
+    const button = this.#root.named("panel-button");
     button.setAttribute("aria-expanded", String(isPanelOpen));
-    for (const item of this.#root.querySelectorAll(".rail-item[data-section]")) {
+    for (const item of this.#items) {
       const isCurrent = item.getAttribute("data-section") === section;
       if (isCurrent) item.setAttribute("aria-current", "page");
       else item.removeAttribute("aria-current");
     }
-    for (const item of this.#root.querySelectorAll('[data-for="admin"]')) {
-      /** @type {HTMLElement} */ (item).hidden = state.me?.role !== "admin";
-    }
+    for (const item of this.#forAdmins) item.hidden = state.me?.role !== "admin";
     const held = inHand(state);
     const unread = held.reduce((sum, row) => sum + row.unread_count, 0);
     const waiting = state.queue?.waiting_count ?? 0;
-    this.#badge('.rail [data-part="mentions"]', state.mentions);
-    this.#badge('.bottom-bar [data-part="waiting"]', waiting);
-    this.#badge('.bottom-bar [data-part="unread"]', unread);
-    this.#root.find('[data-part="sound"]').hidden = !(this.alerts.wantsSound && !this.alerts.hasSound && navigator.userActivation?.hasBeenActive);
+    this.#badge("mentions", state.mentions);
+    this.#badge("waiting", waiting);
+    this.#badge("unread", unread);
+    this.#root.named("sound").hidden = !(this.alerts.wantsSound && !this.alerts.hasSound && navigator.userActivation?.hasBeenActive);
     this.alerts.count(unread + state.mentions, waiting > 0 ? ngettext("%(num)s waits · Baton", "%(num)s wait · Baton", waiting) : "Baton");
     this.#drawConnection();
   }
 
   /**
-   * @param {string} selector
+   * @param {"mentions" | "waiting" | "unread"} name
    * @param {number} count
    */
-  #badge(selector, count) {
-    const badge = this.#root.find(selector);
+  #badge(name, count) {
+    const badge = this.#badges[name];
+    const text = countText(count);
     badge.hidden = count === 0;
-    badge.textContent = countText(count);
+    if (badge.textContent !== text) badge.textContent = text;
   }
 
   #moved() {
@@ -202,7 +211,7 @@ export class Workspace {
    * @param {string} text
    */
   #say(kind, text) {
-    const place = this.#root.find('[data-part="connection"]');
+    const place = this.#root.named("connection");
     if (place.textContent === text) return;
     place.dataset["kind"] = kind;
     place.textContent = text;
