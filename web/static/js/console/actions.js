@@ -5,8 +5,8 @@
 import { ApiError } from "../core/api.js";
 import { gettext, ngettext } from "../core/i18n.js";
 import { fill, make, reconcile } from "../core/render.js";
-import { ask, dialogOf } from "./dialogs.js";
-import { openMenu } from "./menu.js";
+import { ask, dialogOf } from "../parts/dialogs.js";
+import { openMenu } from "../parts/menu.js";
 import { sentenceOf } from "./page.js";
 
 const MOST = 200; // chats in one request

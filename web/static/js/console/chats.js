@@ -5,10 +5,10 @@
 import { announce } from "../core/announce.js";
 import { ngettext } from "../core/i18n.js";
 import { fill, make, reconcile } from "../core/render.js";
+import { setValues } from "../parts/dialogs.js";
 import { valuesOf } from "../parts/forms.js";
-import { setValues } from "./dialogs.js";
-import { Page } from "./page.js";
 import { paced } from "./pace.js";
+import { Page } from "./page.js";
 import { queryOf, handleOf, rowOf } from "./rows.js";
 
 const PAGE = 50;

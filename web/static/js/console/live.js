@@ -6,8 +6,8 @@
 import { language, ngettext } from "../core/i18n.js";
 import { fill, make, reconcile } from "../core/render.js";
 import { figuresOf, lanesOf } from "./board.js";
-import { Page } from "./page.js";
 import { paced } from "./pace.js";
+import { Page } from "./page.js";
 
 const EVERY_MS = 1000; // at most so often the overview is fetched, however much happens
 const TICK_MS = 1000;

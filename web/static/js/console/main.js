@@ -1,11 +1,14 @@
 // The admin's console: which of its pages is shown, and what is around them.
 
 /** @import { Console } from "./types.d.ts" */
+/** @import { Preferences } from "../parts/preferences.js" */
 /** @import { LiveState } from "../core/types.d.ts" */
 
 import { announce } from "../core/announce.js";
 import { gettext } from "../core/i18n.js";
 import { fill, make } from "../core/render.js";
+import { ask } from "../parts/dialogs.js";
+import { PreferenceStore } from "../parts/preferences.js";
 import { enter } from "../parts/staff.js";
 import { ChatActions } from "./actions.js";
 import "./audit.js";
@@ -16,7 +19,6 @@ import "./numbers.js";
 import "./operators.js";
 import { Page } from "./page.js";
 import "./personas.js";
-import { applyPreferences, askForPreferences } from "./preferences.js";
 import "./responses.js";
 import "./settings.js";
 import "./stuck.js";
@@ -27,6 +29,7 @@ const TOAST_MS = 6000;
 
 const { client, personId, leave } = await enter(undefined, { isPresent: false });
 const { api, live } = client;
+const preferences = new PreferenceStore(api);
 
 /** @type {Omit<Console, "actions">} */
 const base = { api, live, personId, go, toast, count };
@@ -46,7 +49,7 @@ navigation.addEventListener("keydown", (event) => event.key === "Escape" && open
 live.on("state", connection);
 live.on("frame", (frame) => frame.type === "inbox" && count("tickets", frame.tickets));
 connection(live.state);
-void applyPreferences(api);
+void preferences.load();
 part("refused").hidden = isAdmin;
 document.body.setAttribute("data-entered", "");
 if (isAdmin) show(false);
@@ -104,13 +107,21 @@ function go(place) {
 function followed(event) {
   const target = event.target instanceof Element ? event.target : null;
   if (target?.closest('[data-action="leave"]')) return void leave();
-  if (target?.closest('[data-action="preferences"]')) return void askForPreferences(api);
+  if (target?.closest('[data-action="preferences"]')) return void askForPreferences();
   if (target?.closest('[data-action="dismiss"]')) return target.closest(".toast")?.remove();
   const link = target?.closest("a[data-to]");
   if (!isAdmin) return;
   if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
   event.preventDefault();
   go(link.pathname.replace(/^\/admin\/?/, "") + link.search);
+}
+
+/** Of what he prefers, what the console shows. */
+function askForPreferences() {
+  return ask("preferences-dialog", {
+    values: { ...preferences.value },
+    save: ({ theme, language }) => preferences.change(/** @type {Partial<Preferences>} */ ({ theme, language: language || null })),
+  });
 }
 
 /** @param {boolean} isOpen */

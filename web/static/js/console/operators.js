@@ -4,9 +4,9 @@
 
 import { gettext } from "../core/i18n.js";
 import { fill, make, reconcile } from "../core/render.js";
-import { ask, dialogOf } from "./dialogs.js";
-import { Page, sentenceOf } from "./page.js";
+import { ask, dialogOf } from "../parts/dialogs.js";
 import { paced } from "./pace.js";
+import { Page, sentenceOf } from "./page.js";
 import { invitationRow, operatorRow, roleText } from "./people.js";
 
 const EVERY_MS = 5000;

@@ -4,7 +4,7 @@
 
 import { gettext } from "../core/i18n.js";
 import { fill, make, reconcile } from "../core/render.js";
-import { ask } from "./dialogs.js";
+import { ask } from "../parts/dialogs.js";
 import { Page } from "./page.js";
 import { initialsOf } from "./people.js";
 

@@ -4,8 +4,7 @@
 
 import { gettext } from "../core/i18n.js";
 import { fill, make, reconcile } from "../core/render.js";
-import { ask, dialogOf } from "./dialogs.js";
-import { confirm } from "./confirm.js";
+import { ask, dialogOf, part } from "../parts/dialogs.js";
 import { Page } from "./page.js";
 
 const PLACEHOLDER = /(\{\{[a-z.]+\}\})/;
@@ -57,11 +56,11 @@ class QuickResponses extends Page {
 
   /** @param {QuickResponse} response */
   async #remove({ id, shortcut }) {
-    const isDone = await confirm({
+    const isDone = await ask("confirm-dialog", {
       title: gettext("Delete /%(shortcut)s", { shortcut }),
-      text: gettext("Nobody finds it any more. What was sent with it stays."),
       submit: gettext("Delete"),
-      act: () => this.console.api.request("DELETE", `/api/quick-responses/${id}`),
+      prepare: (form) => void (part(form, "confirm-text").textContent = gettext("Nobody finds it any more. What was sent with it stays.")),
+      save: () => this.console.api.request("DELETE", `/api/quick-responses/${id}`),
     });
     if (isDone) void this.refresh();
   }

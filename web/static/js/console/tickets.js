@@ -5,7 +5,7 @@
 import { gettext } from "../core/i18n.js";
 import { fill, make, reconcile } from "../core/render.js";
 import { moment, stamp } from "../core/time.js";
-import { dialogOf } from "./dialogs.js";
+import { dialogOf } from "../parts/dialogs.js";
 import { Page, sentenceOf } from "./page.js";
 
 const PAGE = 50;

@@ -4,9 +4,9 @@
 
 import { gettext } from "../core/i18n.js";
 import { make } from "../core/render.js";
+import { setValues } from "../parts/dialogs.js";
 import { clearProblems, isComplete, showRefusal, valuesOf } from "../parts/forms.js";
 import { brandColours } from "../widget/colour.js";
-import { setValues } from "./dialogs.js";
 import { changeHours, hoursOf, showHours } from "./hours.js";
 import { changesOf } from "./operators.js";
 import { Page } from "./page.js";

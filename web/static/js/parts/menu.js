@@ -1,4 +1,4 @@
-// Menus that open beside a button: the page has one element `#menu` for all of them, a popover.
+// Menus that open beside a button. Those of the workspace share the page's element `#menu`.
 
 import { make, reconcile } from "../core/render.js";
 
@@ -16,7 +16,7 @@ const GAP = 4; // px
  */
 
 /**
- * Open a menu, until something is chosen in it or it is left.
+ * Show a menu until something is chosen in it or it is left.
  * @param {HTMLElement} button  beside which it opens; the keyboard comes back to it
  * @param {readonly MenuItem[]} items
  * @param {string} label        what it is called
@@ -24,38 +24,54 @@ const GAP = 4; // px
  */
 export function showMenu(button, items, label) {
   const menu = /** @type {HTMLElement} */ (document.getElementById("menu"));
-  const done = new AbortController();
-  const { signal } = done;
+  if (menu.matches(":popover-open")) menu.hidePopover(); // another one's
   menu.setAttribute("aria-label", label);
   menu.replaceChildren();
   reconcile(menu, items, { key: (item) => item.value, make: (item) => make("menu-item", { ...item }) });
-  const buttons = /** @type {HTMLElement[]} */ ([...menu.children]);
   return new Promise((resolve) => {
-    /** @param {string | null} value */
-    const end = (value) => {
-      if (signal.aborted) return;
-      done.abort();
-      button.ariaExpanded = "false";
-      const hadFocus = menu.contains(document.activeElement) || document.activeElement === document.body;
-      menu.hidePopover();
-      if (hadFocus) button.focus();
-      resolve(value);
-    };
-    menu.addEventListener("toggle", (event) => event.newState === "closed" && end(null), { signal });
+    /** @type {string | null} */
+    let value = null;
+    const signal = openMenu(menu, button);
+    signal.addEventListener("abort", () => resolve(value));
     menu.addEventListener(
       "click",
       (event) => {
         const chosen = event.target instanceof Element ? event.target.closest("[data-value]") : null;
-        if (chosen && chosen.ariaDisabled !== "true") end(chosen.getAttribute("data-value"));
+        if (!chosen || chosen.ariaDisabled === "true") return;
+        value = chosen.getAttribute("data-value");
+        menu.hidePopover();
       },
       { signal },
     );
-    menu.addEventListener("keydown", (event) => move(event, buttons), { signal });
-    button.ariaExpanded = "true";
-    menu.showPopover();
-    placeBeside(menu, button);
-    buttons[0]?.focus();
   });
+}
+
+/**
+ * Open a menu beside a button and put the keyboard into it; when it closes, the keyboard is back at the button.
+ * @param {HTMLElement} menu  with `popover`
+ * @param {HTMLElement} button
+ * @returns {AbortSignal} aborts when it closes
+ */
+export function openMenu(menu, button) {
+  const done = new AbortController();
+  const { signal } = done;
+  menu.showPopover();
+  placeBeside(menu, button);
+  button.ariaExpanded = "true";
+  menu.addEventListener("keydown", (event) => move(event, menu), { signal });
+  // Not `toggle`: of a menu that closes and opens again at once, as at another button, that tells nothing.
+  menu.addEventListener(
+    "beforetoggle",
+    (event) => {
+      if (event.newState !== "closed") return;
+      button.ariaExpanded = "false";
+      if (menu.contains(document.activeElement) || document.activeElement === document.body) button.focus();
+      done.abort();
+    },
+    { signal },
+  );
+  choices(menu)[0]?.focus();
+  return signal;
 }
 
 /**
@@ -75,13 +91,20 @@ export function placeBeside(floating, button) {
 }
 
 /**
+ * The arrows go round.
  * @param {KeyboardEvent} event
- * @param {HTMLElement[]} buttons
+ * @param {HTMLElement} menu
  */
-function move(event, buttons) {
-  const place = buttons.findIndex((button) => button === document.activeElement);
-  const to = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: buttons.length - 1 }[event.key];
-  if (to === undefined) return;
+function move(event, menu) {
+  const all = choices(menu);
+  const place = all.findIndex((choice) => choice === document.activeElement);
+  const to = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: all.length - 1 }[event.key];
+  if (to === undefined || all.length === 0) return;
   event.preventDefault();
-  buttons.at(to % buttons.length)?.focus();
+  all.at(to % all.length)?.focus();
+}
+
+/** @param {HTMLElement} menu */
+function choices(menu) {
+  return [...menu.querySelectorAll("button")].filter((each) => each.offsetParent !== null);
 }

@@ -1,19 +1,19 @@
 // What is asked in a dialog before something is done, and the menus of messages and notes.
 
 /** @import { Workspace } from "./workspace.js" */
-/** @import { Note, Preferences } from "./types.d.ts" */
+/** @import { Note } from "./types.d.ts" */
+/** @import { Preferences } from "../parts/preferences.js" */
 /** @import { Message } from "../core/types.d.ts" */
 /** @import { Entry } from "../parts/entries.js" */
 
 import { gettext, language } from "../core/i18n.js";
 import { make, reconcile } from "../core/render.js";
-import { clearProblems, isComplete, showProblem, showRefusal, valuesOf } from "../parts/forms.js";
+import { ask, part } from "../parts/dialogs.js";
+import { showProblem } from "../parts/forms.js";
 import { showMenu } from "../parts/menu.js";
 import { toast } from "../parts/toasts.js";
 import { mentionsIn } from "./state.js";
 import { colleagueView, isolated } from "./views.js";
-
-/** @typedef {ReturnType<typeof valuesOf>} Values */
 
 const HOUR = 3_600_000;
 const MORNING = 9;
@@ -35,13 +35,13 @@ export class Ask {
       .filter((each) => each.operator_id !== me?.id)
       .sort((one, other) => ranks[one.status] - ranks[other.status])
       .map((each) => ({ ...colleagueView(each), is_disabled: each.status === "offline" }));
-    return open("transfer", {
+    return ask("transfer", {
       prepare(form) {
         reconcile(part(form, "people"), people, { key: (each) => each.id, make: (each) => make("person-choice", each) });
         part(form, "nobody").hidden = people.length > 0;
       },
       check: (values) => (values["operator_id"] ? null : gettext("Choose somebody.")),
-      submit: (values) => desk.transfer(chatId, String(values["operator_id"]), String(values["reason"] ?? "").trim()),
+      save: (values) => desk.transfer(chatId, String(values["operator_id"]), String(values["reason"] ?? "").trim()),
     });
   }
 
@@ -51,11 +51,11 @@ export class Ask {
    */
   handBack(chatId, customer) {
     const { desk } = this.#workspace;
-    return open("hand-back", {
+    return ask("hand-back", {
       prepare(form) {
         part(form, "what").textContent = gettext("%(name)s keeps the place in the queue, and a colleague answers.", isolated({ name: customer }));
       },
-      submit(values) {
+      save(values) {
         const words = [values["why"], String(values["note"] ?? "").trim()].filter(Boolean).join(": ");
         return desk.handBack(chatId, words || "manual");
       },
@@ -68,11 +68,11 @@ export class Ask {
    */
   complete(chatId, customer) {
     const { desk } = this.#workspace;
-    return open("complete", {
+    return ask("complete", {
       prepare(form) {
         part(form, "what").textContent = gettext("Done with %(name)s. Should the customer write again, the chat is back.", isolated({ name: customer }));
       },
-      submit: (values) => desk.complete(chatId, String(values["reason"] ?? "").trim()),
+      save: (values) => desk.complete(chatId, String(values["reason"] ?? "").trim()),
     });
   }
 
@@ -80,7 +80,7 @@ export class Ask {
   snooze(chatId) {
     const { desk } = this.#workspace;
     const times = snoozeTimes(Date.now());
-    return open("snooze", {
+    return ask("snooze", {
       prepare(form) {
         const place = part(form, "times");
         for (const each of place.querySelectorAll(".choice")) each.remove();
@@ -92,7 +92,7 @@ export class Ask {
         showProblem(/** @type {HTMLInputElement} */ (form.elements.namedItem("until")), gettext("This is not in the future."));
         return "";
       },
-      submit(values) {
+      save(values) {
         const own = String(values["until"] ?? "");
         return desk.snooze(chatId, own ? new Date(own).toISOString() : String(values["time"]));
       },
@@ -101,20 +101,14 @@ export class Ask {
 
   away() {
     const { desk } = this.#workspace;
-    return open("away", { submit: (values) => desk.setStatus("away", String(values["reason"] ?? "").trim()) });
+    return ask("away", { save: (values) => desk.setStatus("away", String(values["reason"] ?? "").trim()) });
   }
 
   preferences() {
     const { preferences, alerts } = this.#workspace;
-    return open("preferences", {
-      prepare(form) {
-        for (const [name, value] of Object.entries(preferences.value)) {
-          const field = form.elements.namedItem(name);
-          if (field instanceof HTMLSelectElement) field.value = String(value ?? "");
-          else if (field instanceof HTMLInputElement) field.checked = value === true;
-        }
-      },
-      async submit(values) {
+    return ask("preferences", {
+      values: { ...preferences.value },
+      async save(values) {
         /** @type {Record<string, unknown>} */
         const changes = { ...values, language: values["language"] || null };
         await preferences.change(/** @type {Partial<Preferences>} */ (changes));
@@ -180,12 +174,10 @@ export class Ask {
    * @param {(content: string) => Promise<unknown>} save
    */
   #edit(label, content, save) {
-    return open("edit", {
-      prepare(form) {
-        part(form, "label").textContent = label;
-        /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("content")).value = content;
-      },
-      submit: (values) => save(String(values["content"])),
+    return ask("edit", {
+      values: { content },
+      prepare: (form) => void (part(form, "label").textContent = label),
+      save: (values) => save(String(values["content"])),
     });
   }
 
@@ -195,12 +187,12 @@ export class Ask {
    * @param {() => Promise<unknown>} remove
    */
   #delete(what, said, remove) {
-    return open("delete", {
+    return ask("delete", {
       prepare(form) {
         part(form, "what").textContent = what;
         part(form, "said").textContent = said;
       },
-      submit: remove,
+      save: remove,
     });
   }
 }
@@ -240,73 +232,4 @@ function snoozeTimes(now) {
     detail: clock.format(at),
     is_first: place === 0,
   }));
-}
-
-/**
- * Show a dialog until what it asks for is done, or it is left.
- * @param {string} id
- * @param {object} how
- * @param {(form: HTMLFormElement) => void} [how.prepare]
- * @param {(values: Values, form: HTMLFormElement) => string | null} [how.check]  what is wrong, "" where it was said
- *   beside the field; null: nothing
- * @param {(values: Values) => Promise<unknown>} how.submit
- * @returns {Promise<boolean>} whether it was done
- */
-function open(id, { prepare, check, submit }) {
-  const dialog = /** @type {HTMLDialogElement} */ (document.getElementById(id));
-  const form = /** @type {HTMLFormElement} */ (dialog.querySelector("form"));
-  const button = /** @type {HTMLButtonElement} */ (form.querySelector('[type="submit"]'));
-  if (dialog.open) return Promise.resolve(false);
-  form.reset();
-  clearProblems(form);
-  prepare?.(form);
-  const done = new AbortController();
-  const { signal } = done;
-  return new Promise((resolve) => {
-    let isDone = false;
-    dialog.addEventListener(
-      "close",
-      () => {
-        done.abort();
-        resolve(isDone);
-      },
-      { signal },
-    );
-    form.addEventListener(
-      "submit",
-      async (event) => {
-        event.preventDefault();
-        if (button.ariaDisabled === "true" || !isComplete(form)) return;
-        const values = valuesOf(form);
-        const wrong = check?.(values, form) ?? null;
-        if (wrong !== null) {
-          part(form, "problem").textContent = wrong;
-          return;
-        }
-        button.ariaDisabled = "true";
-        try {
-          await submit(values);
-          isDone = true;
-          dialog.close();
-        } catch (error) {
-          showRefusal(form, error);
-        } finally {
-          button.ariaDisabled = "false";
-        }
-      },
-      { signal },
-    );
-    dialog.showModal();
-    // One begins with what is asked, not with leaving again.
-    const first = form.querySelector("input:is(:not([type=radio]), :checked), textarea, select") ?? form.querySelector(".actions button");
-    /** @type {HTMLElement | null} */ (first)?.focus();
-  });
-}
-
-/**
- * @param {HTMLElement} form
- * @param {string} name
- */
-function part(form, name) {
-  return /** @type {HTMLElement} */ (form.querySelector(`[data-part="${name}"]`));
 }

@@ -1,7 +1,7 @@
 // What the workspace knows, kept true: fetched, then told; and what an operator does, as requests.
 
 /** @import { connect } from "../core/client.js" */
-/** @import { Action, Box, DeskState, Frame, Inbox, ListNews, Mention, News, Preferences, QuickResponse, SearchResult } from "./types.d.ts" */
+/** @import { Action, Box, DeskState, Frame, Inbox, ListNews, Mention, News, QuickResponse, SearchResult } from "./types.d.ts" */
 /** @import { Chat } from "../core/types.d.ts" */
 
 import { ApiError } from "../core/api.js";
@@ -262,19 +262,6 @@ export class Desk extends Emitter {
   /** @returns {Promise<QuickResponse[]>} */
   async quickResponses() {
     return (await this.api.get("/api/quick-responses")).data;
-  }
-
-  /** @returns {Promise<Preferences>} */
-  preferences() {
-    return this.api.get("/api/operator/preferences");
-  }
-
-  /**
-   * @param {Partial<Preferences>} changes
-   * @returns {Promise<Preferences>}
-   */
-  prefer(changes) {
-    return this.api.request("PATCH", "/api/operator/preferences", changes);
   }
 
   /**

@@ -110,15 +110,6 @@ export interface SearchResult {
   at: string | null;
 }
 
-export interface Preferences {
-  language: string | null;
-  theme: "system" | "light" | "dark";
-  sound: "all" | "mine" | "none";
-  desktop_notifications: boolean;
-  send_key: "auto" | "enter" | "ctrl_enter";
-  density: "comfortable" | "compact";
-}
-
 export interface QuickResponse {
   id: string;
   shortcut: string;

@@ -13,6 +13,7 @@ import { gettext, ngettext } from "../core/i18n.js";
 import { Alerts } from "../parts/alerts.js";
 import { showMenu } from "../parts/menu.js";
 import { Palette } from "../parts/palette.js";
+import { PreferenceStore } from "../parts/preferences.js";
 import { toast } from "../parts/toasts.js";
 import { Ask } from "./ask.js";
 import { ChatPane } from "./chat.js";
@@ -22,7 +23,6 @@ import { Lane } from "./lane.js";
 import { ChatList } from "./list.js";
 import { CustomerPanel, PanelStore } from "./panel.js";
 import { Place } from "./place.js";
-import { PreferenceStore } from "./preferences.js";
 import { inHand } from "./state.js";
 import { countText, customerName, isolated, resultView } from "./views.js";
 
@@ -64,7 +64,7 @@ export class Workspace {
     this.desk = new Desk(entered.client);
     this.place = new Place();
     this.drafts = new Drafts(entered.client.api, entered.personId);
-    this.preferences = new PreferenceStore(this.desk);
+    this.preferences = new PreferenceStore(entered.client.api);
     this.panel = new PanelStore(this.desk);
     this.alerts = new Alerts(root.signal);
     this.ask = new Ask(this);

@@ -1,11 +1,23 @@
-// How an operator has his screen: kept on the server, so that it is the same on every machine.
+// How one of the staff has his screens: kept on the server, so that they are the same on every machine, and the
+// workspace and the console alike.
 
-/** @import { Desk } from "./desk.js" */
-/** @import { Preferences } from "./types.d.ts" */
+/** @import { Api } from "../core/api.js" */
 
 import { ApiError } from "../core/api.js";
 import { Emitter } from "../core/emitter.js";
-import { useLanguage, useTheme } from "../parts/theme.js";
+import { useLanguage, useTheme } from "./theme.js";
+
+/**
+ * @typedef {object} Preferences
+ * @property {string | null} language
+ * @property {"system" | "light" | "dark"} theme
+ * @property {"all" | "mine" | "none"} sound
+ * @property {boolean} desktop_notifications
+ * @property {"auto" | "enter" | "ctrl_enter"} send_key
+ * @property {"comfortable" | "compact"} density
+ */
+
+const PATH = "/api/operator/preferences";
 
 /** @type {Preferences} */
 const DEFAULTS = {
@@ -15,13 +27,13 @@ const DEFAULTS = {
 
 /** @extends {Emitter<{ change: Preferences }>} */
 export class PreferenceStore extends Emitter {
-  #desk;
+  #api;
   #value = DEFAULTS;
 
-  /** @param {Desk} desk */
-  constructor(desk) {
+  /** @param {Api} api */
+  constructor(api) {
     super();
-    this.#desk = desk;
+    this.#api = api;
   }
 
   get value() {
@@ -30,7 +42,7 @@ export class PreferenceStore extends Emitter {
 
   async load() {
     try {
-      this.#become(await this.#desk.preferences());
+      this.#become(await this.#api.get(PATH));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error; // the page works without
     }
@@ -41,7 +53,7 @@ export class PreferenceStore extends Emitter {
    * @throws {ApiError}
    */
   async change(changes) {
-    this.#become(await this.#desk.prefer(changes));
+    this.#become(await this.#api.request("PATCH", PATH, changes));
   }
 
   /** @param {Preferences} value */
