@@ -1,21 +1,5 @@
 -- The admin's console: all that is going on at a glance, a list of all chats, and one deed for many of them.
 
--- When a hold becomes idle by what is owed and what its operator last did; null where nothing is owed.
-create or replace function private.idle_at(p_chat public.chats, p_idle interval)
-returns timestamptz
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-  select greatest(a.last_activity_at, p_chat.owed_since) + p_idle
-  from public.operator_activity a
-  where a.chat_id = p_chat.id and p_chat.owed_since is not null
-$$;
-
-comment on function private.idle_at(public.chats, interval) is 'When the hold of this chat becomes idle unless its operator does something; null: it does not.';
-revoke execute on function private.idle_at(public.chats, interval) from public, anon, authenticated, service_role;
-
 -- The operators as lanes: who is there, how many hands, and what is in each.
 create or replace function private.console_operators()
 returns jsonb

@@ -75,3 +75,27 @@ $$;
 
 comment on function private.refuse(text, text) is 'Raises the catalogue''s error of this code; p_hint replaces its hint.';
 revoke execute on function private.refuse(text, text) from public, anon, authenticated, service_role;
+
+-- For documents of changes, which are refused as a whole: the frame of check_operator, check_widget and such.
+create or replace function private.check_fields(p_problems jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_field record;
+begin
+  select e.key as name, e.value as problem into v_field
+  from jsonb_each_text(p_problems) e
+  where e.value is not null
+  order by e.key
+  limit 1;
+  if found then
+    perform private.refuse('invalid_argument', format('%s: %s.', left(v_field.name, 100), v_field.problem));
+  end if;
+end
+$$;
+
+comment on function private.check_fields(jsonb) is 'Refuses invalid_argument with the first field, by name, that has a problem; null: it has none.';
+revoke execute on function private.check_fields(jsonb) from public, anon, authenticated, service_role;

@@ -284,6 +284,21 @@ grant execute on function public.record_operator_activity(uuid) to authenticated
 
 -- A hold is idle since the operator last did something, or since the customer is owed a reply,
 -- whichever came later.
+create or replace function private.idle_at(p_chat public.chats, p_idle interval)
+returns timestamptz
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select greatest(a.last_activity_at, p_chat.owed_since) + p_idle
+  from public.operator_activity a
+  where a.chat_id = p_chat.id and p_chat.owed_since is not null
+$$;
+
+comment on function private.idle_at(public.chats, interval) is 'When the hold of this chat becomes idle unless its operator does something; null: it does not.';
+revoke execute on function private.idle_at(public.chats, interval) from public, anon, authenticated, service_role;
+
 create or replace function private.idle_holds(p_idle interval)
 returns table (chat_id uuid, operator_id uuid)
 language sql

@@ -235,21 +235,11 @@ revoke execute on function private.operator_problem(text, jsonb) from public, an
 
 create or replace function private.check_operator(p_values jsonb)
 returns void
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  v_field record;
-begin
-  for v_field in
-    select e.key as name, private.operator_problem(e.key, e.value) as problem from jsonb_each(p_values) e order by e.key
-  loop
-    if v_field.problem is not null then
-      perform private.refuse('invalid_argument', format('%s: %s.', left(v_field.name, 100), v_field.problem));
-    end if;
-  end loop;
-end
+  select private.check_fields(jsonb_object_agg(e.key, private.operator_problem(e.key, e.value))) from jsonb_each(p_values) e
 $$;
 
 comment on function private.check_operator(jsonb) is 'Refuses invalid_argument with the first field that is wrong.';

@@ -62,23 +62,16 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  v_wrong record;
 begin
   if jsonb_typeof(p_changes) is distinct from 'object' then
     perform private.refuse('invalid_argument', 'p_changes is a JSON object.');
   end if;
-  select c.key, p.allowed into v_wrong
+  perform private.check_fields(jsonb_object_agg(c.key, case
+    when p.name is null then 'there is no such preference'
+    when not p.allowed @> jsonb_build_array(c.value) then 'one of ' || p.allowed::text
+  end))
   from jsonb_each(p_changes) c
-  left join private.preferences() p on p.name = c.key
-  where p.name is null or not p.allowed @> jsonb_build_array(c.value)
-  order by c.key
-  limit 1;
-  if found then
-    perform private.refuse('invalid_argument', format(
-      '%s: %s.', left(v_wrong.key, 100), coalesce('one of ' || v_wrong.allowed::text, 'there is no such preference')
-    ));
-  end if;
+  left join private.preferences() p on p.name = c.key;
 end
 $$;
 

@@ -167,22 +167,12 @@ revoke execute on function private.widget_problem(text, jsonb) from public, anon
 
 create or replace function private.check_widget(p_values jsonb)
 returns void
-language plpgsql
+language sql
 stable
 security definer
 set search_path = ''
 as $$
-declare
-  v_field record;
-begin
-  for v_field in
-    select e.key as name, private.widget_problem(e.key, e.value) as problem from jsonb_each(p_values) e order by e.key
-  loop
-    if v_field.problem is not null then
-      perform private.refuse('invalid_argument', format('%s: %s.', left(v_field.name, 100), v_field.problem));
-    end if;
-  end loop;
-end
+  select private.check_fields(jsonb_object_agg(e.key, private.widget_problem(e.key, e.value))) from jsonb_each(p_values) e
 $$;
 
 comment on function private.check_widget(jsonb) is 'Refuses invalid_argument with the first field that is wrong.';

@@ -384,11 +384,10 @@ begin
     ), asked as materialized (
       select distinct p.chat_id from pairs p
     ), holds as materialized (
-      select c.id, c.assigned_operator_id, greatest(a.last_activity_at, c.owed_since) + v_idle_limit as idle_at
+      select c.id, c.assigned_operator_id, private.idle_at(c, v_idle_limit) as idle_at
       from asked d
       join public.chats c on c.id = d.chat_id
-      join public.operator_activity a on a.chat_id = c.id
-      where c.owed_since is not null
+      where c.assigned_operator_id is not null
     ), reads as materialized (
       select r.chat_id, r.reader_id, r.seq from asked d join public.read_marks r on r.chat_id = d.chat_id
     ), snoozes as materialized (

@@ -93,3 +93,14 @@ def test_every_preference_has_a_column_that_takes_its_values_and_no_others(world
         if name != "desktop_notifications":
             with world.refused("23514", f"agent_preferences_{name}_check"):
                 world.owner.does(f"update agent_preferences set {name} = 'no such thing' where true")
+
+
+@pytest.mark.parametrize("function", ["set_preferences", "set_widget_settings", "update_operator"])
+def test_of_several_wrong_fields_the_first_by_name_is_told(world: World, function: str) -> None:
+    ada = world.admin()
+    whom = {"p_operator_id": ada.id} if function == "update_operator" else {}
+    with refused_for("aaa_colour"):
+        ada.call(function, p_changes={"zebra": 1, "aaa_colour": 1, "z": 1, "language": 1}, **whom)
+    with refused_for("x" * 100):
+        ada.call(function, p_changes={"x" * 101: 1}, **whom)
+    ada.call(function, p_changes={}, **whom)
