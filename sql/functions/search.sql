@@ -69,12 +69,74 @@ $$;
 comment on function private.chats_about(tsquery) is 'All chats whose subject, or whose customer''s name and email, have these words.';
 revoke execute on function private.chats_about(tsquery) from public, anon, authenticated, service_role;
 
--- What is said all the time is said of late: the newest messages are looked through first, and only when
+-- What is said all the time is said of late: of the newest messages the staff look through a few, and only when
 -- that is not enough, the index is asked for all there are. Looking through costs by the text, so it ends with
 -- the thousandth message or the millionth byte, a customer's own messages too: nobody writes so much that all
 -- who search wait for it. `offset 0` keeps the limit out of the inner query:
 -- a plan that walked back through all messages until it has enough would read the text of each.
-create or replace function private.search_messages(p_words tsquery, p_word text, p_kind text, p_person_id uuid, p_limit integer)
+create or replace function private.find_newest_messages(p_words tsquery, p_kind text, p_person_id uuid, p_limit integer)
+returns uuid[]
+language plpgsql
+stable
+security definer
+set search_path = ''
+set plan_cache_mode = 'force_custom_plan'
+set enable_seqscan = 'off'
+as $$
+begin
+  return array(
+    select m.id
+    from (
+      select b.*
+      from (
+        select n.*, sum(octet_length(n.content)) over (order by n.created_at desc, n.id) as bytes
+        from (select l.id, l.chat_id, l.content, l.created_at from public.messages l order by l.created_at desc limit 20000) n
+        where p_kind <> 'operator' or n.chat_id in (select s.id from private.seen_chats(p_person_id) s)
+        order by n.created_at desc, n.id
+        limit 1000
+      ) b
+      where b.bytes <= 1000000
+      offset 0
+    ) m
+    where to_tsvector('simple', regexp_replace(lower(m.content), '[\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007e\u00a1\u00ab\u00b7\u00bb\u00bf\u060c\u061b\u061f\u2010-\u205e\u3000-\u303f]', ' ', 'g')) @@ p_words
+    order by m.created_at desc, m.id
+    limit p_limit
+  );
+end
+$$;
+
+comment on function private.find_newest_messages(tsquery, text, uuid, integer) is 'Those of the newest messages that have these words and that this member of the staff may see.';
+revoke execute on function private.find_newest_messages(tsquery, text, uuid, integer) from public, anon, authenticated, service_role;
+
+create or replace function private.find_messages(p_words tsquery, p_kind text, p_person_id uuid, p_limit integer)
+returns uuid[]
+language plpgsql
+stable
+security definer
+set search_path = ''
+set plan_cache_mode = 'force_custom_plan'
+set enable_seqscan = 'off'
+as $$
+begin
+  return array(
+    select f.id
+    from (
+      select m.id, m.chat_id, m.created_at
+      from public.messages m
+      where to_tsvector('simple', regexp_replace(lower(m.content), '[\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007e\u00a1\u00ab\u00b7\u00bb\u00bf\u060c\u061b\u061f\u2010-\u205e\u3000-\u303f]', ' ', 'g')) @@ p_words
+      offset 0
+    ) f
+    where p_kind <> 'operator' or f.chat_id in (select s.id from private.seen_chats(p_person_id) s)
+    order by f.created_at desc, f.id
+    limit p_limit
+  );
+end
+$$;
+
+comment on function private.find_messages(tsquery, text, uuid, integer) is 'The newest of all messages that have these words and that this member of the staff may see.';
+revoke execute on function private.find_messages(tsquery, text, uuid, integer) from public, anon, authenticated, service_role;
+
+create or replace function private.search_own_messages(p_words tsquery, p_word text, p_person_id uuid, p_limit integer)
 returns table (id uuid, chat_id uuid, seq bigint, title text, snippet text, at timestamptz)
 language plpgsql
 stable
@@ -83,69 +145,56 @@ set search_path = ''
 set plan_cache_mode = 'force_custom_plan'
 set enable_seqscan = 'off'
 as $$
+begin
+  return query
+    select m.id, m.chat_id, m.seq, coalesce(m.headline, f.name), private.excerpt(m.content, p_word), m.created_at
+    from (
+      select b.*
+      from (
+        select m.*, c.headline, c.fictional_user_id,
+          sum(octet_length(m.content)) over (order by m.created_at desc, m.id) as bytes
+        from public.chats c join public.messages m on m.chat_id = c.id
+        where c.real_user_id = p_person_id
+        order by m.created_at desc, m.id
+        limit 1000
+      ) b
+      where b.bytes <= 1000000
+      offset 0
+    ) m
+    left join public.fictional_users f on f.id = m.fictional_user_id
+    where to_tsvector('simple', regexp_replace(lower(m.content), '[\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007e\u00a1\u00ab\u00b7\u00bb\u00bf\u060c\u061b\u061f\u2010-\u205e\u3000-\u303f]', ' ', 'g')) @@ p_words
+    order by m.created_at desc, m.id
+    limit p_limit;
+end
+$$;
+
+comment on function private.search_own_messages(tsquery, text, uuid, integer) is 'The newest messages with these words in the chats of this customer.';
+revoke execute on function private.search_own_messages(tsquery, text, uuid, integer) from public, anon, authenticated, service_role;
+
+create or replace function private.search_messages(p_words tsquery, p_word text, p_kind text, p_person_id uuid, p_limit integer)
+returns table (id uuid, chat_id uuid, seq bigint, title text, snippet text, at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
 declare
   v_ids uuid[];
 begin
-  if p_kind in ('service', 'admin', 'operator') then
-    v_ids := array(
-      select m.id
-      from (
-        select b.*
-        from (
-          select n.*, sum(octet_length(n.content)) over (order by n.created_at desc, n.id) as bytes
-          from (select l.id, l.chat_id, l.content, l.created_at from public.messages l order by l.created_at desc limit 20000) n
-          where p_kind <> 'operator' or n.chat_id in (select s.id from private.seen_chats(p_person_id) s)
-          order by n.created_at desc, n.id
-          limit 1000
-        ) b
-        where b.bytes <= 1000000
-        offset 0
-      ) m
-      where to_tsvector('simple', regexp_replace(lower(m.content), '[\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007e\u00a1\u00ab\u00b7\u00bb\u00bf\u060c\u061b\u061f\u2010-\u205e\u3000-\u303f]', ' ', 'g')) @@ p_words
-      order by m.created_at desc, m.id
-      limit p_limit
-    );
-    if cardinality(v_ids) < p_limit then
-      v_ids := array(
-        select f.id
-        from (
-          select m.id, m.chat_id, m.created_at
-          from public.messages m
-          where to_tsvector('simple', regexp_replace(lower(m.content), '[\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007e\u00a1\u00ab\u00b7\u00bb\u00bf\u060c\u061b\u061f\u2010-\u205e\u3000-\u303f]', ' ', 'g')) @@ p_words
-          offset 0
-        ) f
-        where p_kind <> 'operator' or f.chat_id in (select s.id from private.seen_chats(p_person_id) s)
-        order by f.created_at desc, f.id
-        limit p_limit
-      );
-    end if;
-    return query
-      select m.id, m.chat_id, m.seq, r.name, private.excerpt(m.content, p_word), m.created_at
-      from public.messages m
-      join public.chats c on c.id = m.chat_id
-      join public.real_users r on r.id = c.real_user_id
-      where m.id = any (v_ids);
-  else
-    return query
-      select m.id, m.chat_id, m.seq, coalesce(m.headline, f.name), private.excerpt(m.content, p_word), m.created_at
-      from (
-        select b.*
-        from (
-          select m.*, c.headline, c.fictional_user_id,
-            sum(octet_length(m.content)) over (order by m.created_at desc, m.id) as bytes
-          from public.chats c join public.messages m on m.chat_id = c.id
-          where c.real_user_id = p_person_id
-          order by m.created_at desc, m.id
-          limit 1000
-        ) b
-        where b.bytes <= 1000000
-        offset 0
-      ) m
-      left join public.fictional_users f on f.id = m.fictional_user_id
-      where to_tsvector('simple', regexp_replace(lower(m.content), '[\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007e\u00a1\u00ab\u00b7\u00bb\u00bf\u060c\u061b\u061f\u2010-\u205e\u3000-\u303f]', ' ', 'g')) @@ p_words
-      order by m.created_at desc, m.id
-      limit p_limit;
+  if p_kind not in ('service', 'admin', 'operator') then
+    return query select o.* from private.search_own_messages(p_words, p_word, p_person_id, p_limit) o;
+    return;
   end if;
+  v_ids := private.find_newest_messages(p_words, p_kind, p_person_id, p_limit);
+  if cardinality(v_ids) < p_limit then
+    v_ids := private.find_messages(p_words, p_kind, p_person_id, p_limit);
+  end if;
+  return query
+    select m.id, m.chat_id, m.seq, r.name, private.excerpt(m.content, p_word), m.created_at
+    from public.messages m
+    join public.chats c on c.id = m.chat_id
+    join public.real_users r on r.id = c.real_user_id
+    where m.id = any (v_ids);
 end
 $$;
 
