@@ -8,7 +8,7 @@ from psycopg import sql
 
 from web.db import call, database
 from web.openapi import operation
-from web.replies import created, one, page, values
+from web.replies import created, one, page, page_of, values
 from web.schemas import (
     Candidates,
     Changes,
@@ -175,4 +175,4 @@ def read_metric(view: str, query: MetricPage) -> ResponseReturnValue:
         current_caller(),
         lambda connection: connection.execute(statement, (query.limit, query.cursor)).fetchall(),
     )
-    return page(rows, query.cursor + query.limit if len(rows) == query.limit else None)
+    return page_of(rows, query.limit, lambda _: query.cursor + query.limit)

@@ -1,5 +1,6 @@
 """Chats, as their customer and the staff see them."""
 
+from operator import itemgetter
 from uuid import UUID
 
 from flask import Blueprint
@@ -7,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from web.db import call
 from web.openapi import operation
-from web.replies import EMPTY, created, one, page, value
+from web.replies import EMPTY, created, one, page, page_of, value
 from web.schemas import (
     Chat,
     ChatList,
@@ -55,10 +56,9 @@ def start_chat(json: StartChat) -> ResponseReturnValue:
 @operation("Chats", ChatPage)
 def list_chats(query: ChatList) -> ResponseReturnValue:
     """List the chats that the caller may see, newest first."""
-    one_more = {**query.arguments(), "p_limit": query.limit + 1}  # tells whether there is a next page
-    rows = call("list_chats", **one_more)
-    shown = rows[: query.limit]
-    return page(shown, shown[-1]["id"] if len(rows) > query.limit else None)
+    asked = query.limit + 1
+    rows = call("list_chats", **{**query.arguments(), "p_limit": asked})
+    return page_of(rows, query.limit, itemgetter("id"), asked)
 
 
 @blueprint.get("/chats/<uuid:chat_id>")
@@ -76,7 +76,7 @@ def list_messages(chat_id: UUID, query: MessageList) -> ResponseReturnValue:
     if not rows or query.around_seq is not None:
         return page(rows)
     if query.after_seq is not None:
-        return page(rows, rows[-1]["seq"] if len(rows) == query.limit else None)
+        return page_of(rows, query.limit, itemgetter("seq"))
     return page(rows, rows[0]["seq"] if rows[0]["seq"] > 1 else None)
 
 

@@ -10,7 +10,7 @@ from web.db import call
 from web.exports import SOURCES, as_csv, as_json, read_parts
 from web.openapi import operation
 from web.payload import dump
-from web.replies import page, value
+from web.replies import page, page_of, value
 from web.schemas import (
     ActOnChats,
     AuditCheck,
@@ -41,8 +41,7 @@ def get_console() -> ResponseReturnValue:
 def list_console_chats(query: ConsoleChats) -> ResponseReturnValue:
     """List all chats by state, holder, wait, text, priority and date, with names and times."""
     rows = call("list_console_chats", p_filter=query.filter, p_cursor=query.cursor, p_limit=query.limit)
-    next_cursor = dump(rows[-1]["cursor"]).decode() if len(rows) == query.limit else None
-    return page([row["chat"] for row in rows], next_cursor)
+    return page_of([row["chat"] for row in rows], query.limit, lambda _: dump(rows[-1]["cursor"]).decode())
 
 
 @blueprint.post("/chats/bulk")
@@ -67,7 +66,7 @@ def get_metrics(query: MetricSpan) -> ResponseReturnValue:
 def list_audit_log(query: AuditLog) -> ResponseReturnValue:
     """List what was done to people, operators and settings, newest first."""
     rows = call("list_audit_log", **query.arguments())
-    return page(rows, rows[-1]["id"] if len(rows) == query.limit and rows[-1]["id"] > 1 else None)
+    return page_of(rows, query.limit, lambda entry: entry["id"] if entry["id"] > 1 else None)
 
 
 @blueprint.get("/audit/check")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from web.live.connection import Connection, HandshakeError
 from web.live.events import list_events
 from web.live.process import Live, live
 from web.openapi import operation
-from web.replies import EMPTY, value
+from web.replies import EMPTY, page_of, value
 from web.schemas import EventList, EventPage, SetTyping, Snapshot
 from web.security import is_own_origin
 from web.tokens import current_caller
@@ -58,8 +59,7 @@ def list_chat_events(chat_id: UUID, query: EventList) -> ResponseReturnValue:
         call("get_chat", p_chat_id=chat_id)  # whether there is one is nobody else's business
         raise ApiError(410, "events_gone", "The events after this one are gone.", "Fetch the chat afresh.")
     events = list_events(partial(database().ask, current_caller()), chat_id, query.after_event, query.limit)
-    is_full = len(events) == query.limit
-    return {"data": [event.frame for event in events], "next_cursor": events[-1].event_seq if is_full else None}
+    return page_of([event.frame for event in events], query.limit, itemgetter("event_seq"))
 
 
 @blueprint.get("/api/chats/<uuid:chat_id>/snapshot")

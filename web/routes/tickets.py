@@ -1,5 +1,6 @@
 """Tickets, as their customer and the staff see them."""
 
+from operator import itemgetter
 from uuid import UUID
 
 from flask import Blueprint
@@ -7,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from web.db import call
 from web.openapi import operation
-from web.replies import created, one, page
+from web.replies import created, one, page_of
 from web.schemas import CreateTicket, Ticket, TicketList, TicketMessageList, TicketMessagePage, TicketPage
 
 blueprint = Blueprint("tickets", __name__, url_prefix="/api/tickets")
@@ -24,10 +25,9 @@ def create_ticket(json: CreateTicket) -> ResponseReturnValue:
 @operation("Tickets", TicketPage)
 def list_tickets(query: TicketList) -> ResponseReturnValue:
     """List one's tickets, or for the staff all, newest first."""
-    one_more = {**query.arguments(), "p_limit": query.limit + 1}  # tells whether there is a next page
-    rows = call("list_tickets", **one_more)
-    shown = rows[: query.limit]
-    return page(shown, shown[-1]["id"] if len(rows) > query.limit else None)
+    asked = query.limit + 1
+    rows = call("list_tickets", **{**query.arguments(), "p_limit": asked})
+    return page_of(rows, query.limit, itemgetter("id"), asked)
 
 
 @blueprint.get("/<uuid:ticket_id>")
@@ -42,4 +42,4 @@ def get_ticket(ticket_id: UUID) -> ResponseReturnValue:
 def list_ticket_messages(ticket_id: UUID, query: TicketMessageList) -> ResponseReturnValue:
     """List the messages of a ticket in their order."""
     rows = call("list_ticket_messages", p_ticket_id=ticket_id, **query.arguments())
-    return page(rows, rows[-1]["seq"] if len(rows) == query.limit else None)
+    return page_of(rows, query.limit, itemgetter("seq"))

@@ -1,18 +1,19 @@
 """An operator's lists, what he has begun to write, what he has put aside."""
 
-from typing import Any
 from uuid import UUID
 
-import orjson
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from web.db import call
 from web.openapi import operation
-from web.replies import EMPTY, one, page, value
+from web.payload import dump
+from web.replies import EMPTY, one, page_of, value, values
 from web.schemas import BoxList, Draft, Inbox, ListPage, SaveDraft, Snooze, SnoozeChat
 
 blueprint = Blueprint("workspace", __name__, url_prefix="/api")
+
+MOST = 500  # rows that list_box returns
 
 
 @blueprint.get("/operator/inbox")
@@ -27,11 +28,9 @@ def get_operator_inbox() -> ResponseReturnValue:
 @operation("Operators", ListPage)
 def list_box(box: str, query: BoxList) -> ResponseReturnValue:
     """List the chats in a box: held, waiting_customer, snoozed, queue, done, mentions, or, for admins, all."""
-    one_more = {**query.arguments(), "p_limit": min(query.limit + 1, 500)}  # tells whether there is a next page
-    rows: list[dict[str, Any]] = [row["list_box"] for row in call("list_box", p_box=box, **one_more)]
-    shown = rows[: query.limit]
-    has_more = len(rows) > query.limit or len(rows) == 500
-    return page(shown, orjson.dumps(shown[-1]["cursor"]).decode() if has_more else None)
+    asked = min(query.limit + 1, MOST)
+    rows = values(call("list_box", p_box=box, **{**query.arguments(), "p_limit": asked}))
+    return page_of(rows, query.limit, lambda row: dump(row["cursor"]).decode(), asked)
 
 
 @blueprint.get("/chats/<uuid:chat_id>/draft")
