@@ -117,6 +117,13 @@ class MessageList(Input):
     limit: Limit = 50
 
 
+class NoteList(Input):
+    """Which notes of a chat to list; always in their order. Without any: the newest."""
+
+    before_id: UUID | SkipJsonSchema[None] = None
+    limit: Limit = 50
+
+
 # Operators
 
 
@@ -712,11 +719,11 @@ class SignedNote(Note):
     author_name: str
 
 
-class NoteList(Row):
-    """All notes of a chat, in their order."""
+class NotePage(Row):
+    """Notes of a chat, in their order; `next_cursor` is the `before_id` of the page before them."""
 
     data: list[SignedNote]
-    next_cursor: None
+    next_cursor: UUID | None
 
 
 class Mention(Row):
@@ -1202,7 +1209,8 @@ class Snapshot(Row):
     chat: Chat
     messages: list[Message]
     read_marks: list[ReaderMark]
-    notes: list[SignedNote] = Field([], description="For staff alone: a customer's snapshot does not have it.")
+    notes: list[SignedNote] = Field([], description="The newest 50, for staff alone: a customer's snapshot has none.")
+    has_older_notes: bool = Field(False, description="For staff alone.")
     rating: ChatRating | None  # null for its customer
     face: ChatFace | None = Field(None, description="For the customer alone; null before anybody had the chat.")
     epoch: UUID | None

@@ -39,6 +39,7 @@ as $$
     ('chat_owed', 409, 'The customer waits for a reply in this chat.', 'Answer him, or hand the chat back: a chat is put aside when nothing is owed.'),
     ('chat_completed', 409, 'This chat is completed.', 'It reopens when the customer writes.'),
     ('chat_not_answered', 409, 'Nobody has answered this chat yet.', 'It can be rated after the first reply.'),
+    ('too_many_quick_responses', 409, 'There are as many quick responses as there may be.', 'Delete one first: there are at most 500 for everybody, and 500 of one''s own.'),
     ('ticket_closed', 409, 'This ticket is closed.', 'Make a new one.'),
     ('transition_refused', 409, 'The chat cannot change in this way.', 'sql/README.md has the table of changes.'),
     ('mention_refused', 409, 'Somebody who is mentioned may not see this chat.', 'Mention active operators who may; a mention opens no chat.'),

@@ -378,7 +378,8 @@ comment on function public.delete_note(uuid) is 'The author, an admin or the ser
 revoke execute on function public.delete_note(uuid) from public, anon;
 grant execute on function public.delete_note(uuid) to authenticated, service_role;
 
-create or replace function private.list_notes(p_chat_id uuid)
+-- A note never goes from a chat that stays, so its id is a good place to go on from, deleted or not.
+create or replace function private.list_notes(p_chat_id uuid, p_before_id uuid, p_limit integer)
 returns table (
   id uuid, chat_id uuid, author_id uuid, content text, mentions uuid[], client_note_id uuid,
   created_at timestamptz, edited_at timestamptz, deleted_at timestamptz, author_name text
@@ -388,22 +389,39 @@ stable
 security definer
 set search_path = ''
 as $$
+declare
+  v_before timestamptz;
 begin
   perform private.require_staff();
+  if p_limit is null or p_limit not between 1 and 200 then
+    perform private.refuse('invalid_argument', 'p_limit is 1 to 200.');
+  end if;
   perform private.find_chat(p_chat_id);
+  if p_before_id is not null then
+    select n.created_at into v_before from public.chat_notes n where n.id = p_before_id and n.chat_id = p_chat_id;
+    if v_before is null then
+      perform private.refuse('note_not_found');
+    end if;
+  end if;
   return query
-    select n.*, o.name
-    from public.chat_notes n
-    join public.operators o on o.id = n.author_id
-    where n.chat_id = p_chat_id and n.deleted_at is null
-    order by n.created_at, n.id;
+    select x.*
+    from (
+      select n.*, o.name
+      from public.chat_notes n
+      join public.operators o on o.id = n.author_id
+      where n.chat_id = p_chat_id and n.deleted_at is null
+        and (v_before is null or (n.created_at, n.id) < (v_before, p_before_id))
+      order by n.created_at desc, n.id desc
+      limit p_limit
+    ) x
+    order by x.created_at, x.id;
 end
 $$;
 
-revoke execute on function private.list_notes(uuid) from public, anon;
-grant execute on function private.list_notes(uuid) to authenticated, service_role;
+revoke execute on function private.list_notes(uuid, uuid, integer) from public, anon;
+grant execute on function private.list_notes(uuid, uuid, integer) to authenticated, service_role;
 
-create or replace function public.list_notes(p_chat_id uuid)
+create or replace function public.list_notes(p_chat_id uuid, p_before_id uuid default null, p_limit integer default 50)
 returns table (
   id uuid, chat_id uuid, author_id uuid, content text, mentions uuid[], client_note_id uuid,
   created_at timestamptz, edited_at timestamptz, deleted_at timestamptz, author_name text
@@ -412,11 +430,11 @@ language sql
 stable
 security invoker
 set search_path = ''
-as $$ select * from private.list_notes(p_chat_id) $$;
+as $$ select * from private.list_notes(p_chat_id, p_before_id, p_limit) $$;
 
-comment on function public.list_notes(uuid) is 'The notes of a chat in their order, without deleted ones, for staff who may see it. Refuses: not_signed_in, not_allowed, operator_inactive, chat_not_found.';
-revoke execute on function public.list_notes(uuid) from public, anon;
-grant execute on function public.list_notes(uuid) to authenticated, service_role;
+comment on function public.list_notes(uuid, uuid, integer) is 'A page of a chat''s notes in their order, without deleted ones, at most 200: the newest, or those before one of them; for staff who may see the chat. Refuses: not_signed_in, not_allowed, operator_inactive, chat_not_found, note_not_found (p_before_id), invalid_argument.';
+revoke execute on function public.list_notes(uuid, uuid, integer) from public, anon;
+grant execute on function public.list_notes(uuid, uuid, integer) to authenticated, service_role;
 
 -- In the very form in which events have them, so that a snapshot can be compared with what events made of it.
 create or replace function private.get_chat_extras(p_chat_id uuid)
@@ -437,9 +455,17 @@ begin
   end if;
   return jsonb_build_object(
     'notes', (
-      select coalesce(jsonb_agg(private.note_row(n) order by n.created_at, n.id), '[]')
-      from public.chat_notes n
-      where n.chat_id = p_chat_id and n.deleted_at is null
+      select coalesce(jsonb_agg(private.note_row(l.note) order by (l.note).created_at, (l.note).id), '[]')
+      from (
+        select n as note
+        from public.chat_notes n
+        where n.chat_id = p_chat_id and n.deleted_at is null
+        order by n.created_at desc, n.id desc
+        limit 50
+      ) l
+    ),
+    'has_older_notes', exists (
+      select from public.chat_notes n where n.chat_id = p_chat_id and n.deleted_at is null offset 50
     ),
     'rating', (
       select jsonb_build_object('score', r.score, 'comment', r.comment) from public.chat_ratings r where r.chat_id = p_chat_id
@@ -459,7 +485,7 @@ security invoker
 set search_path = ''
 as $$ select private.get_chat_extras(p_chat_id) $$;
 
-comment on function public.get_chat_extras(uuid) is 'What a screen of the staff begins with besides the chat and its messages: {"notes", "rating"}; a customer''s, with whom he sees answering, now or last: {"face"}, null before anybody had it. Refuses chat_not_found.';
+comment on function public.get_chat_extras(uuid) is 'What a screen of the staff begins with besides the chat and its messages: {"notes" (the newest 50), "has_older_notes", "rating"}; a customer''s, with whom he sees answering, now or last: {"face"}, null before anybody had it. Refuses chat_not_found.';
 revoke execute on function public.get_chat_extras(uuid) from public, anon;
 grant execute on function public.get_chat_extras(uuid) to authenticated, service_role;
 

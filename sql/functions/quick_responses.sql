@@ -28,6 +28,12 @@ begin
   elsif coalesce(new.content, '') !~ '\S' or octet_length(new.content) > 16384 then
     perform private.refuse('invalid_argument', 'content: 1 to 16,384 bytes.');
   end if;
+  -- They are listed as a whole, and put into every screen. Two at the same moment may make one too many.
+  if (tg_op = 'INSERT' or new.owner_id is distinct from old.owner_id) and (
+    select count(*) >= 500 from public.quick_responses q where q.owner_id is not distinct from new.owner_id
+  ) then
+    perform private.refuse('too_many_quick_responses');
+  end if;
   select m.name[1] into v_unknown
   from regexp_matches(new.content, '\{\{(.*?)\}\}', 'g') as m (name)
   where m.name[1] <> all (private.placeholders())
@@ -44,7 +50,7 @@ begin
 end
 $$;
 
-comment on function private.tg_quick_responses__check() is 'Refuses a shortcut, title, content or placeholder that is none (invalid_argument, the hint begins with the field).';
+comment on function private.tg_quick_responses__check() is 'Refuses a shortcut, title, content or placeholder that is none (invalid_argument, the hint begins with the field), and what is one too many (too_many_quick_responses).';
 revoke execute on function private.tg_quick_responses__check() from public, anon, authenticated, service_role;
 
 -- What everybody's say is the organisation's, as settings are. Whose own one says is nobody's business.
@@ -171,7 +177,7 @@ security invoker
 set search_path = ''
 as $$ select private.save_quick_response(p_shortcut, p_title, p_content, p_is_shared, p_id) $$;
 
-comment on function public.save_quick_response(text, text, text, boolean, uuid) is 'Keeps an answer ready under a shortcut, as the calling operator''s own or (admins, the service) as everybody''s; p_id: instead of that one. Returns it. A shortcut that is taken is refused by quick_responses_shortcut_key (23505). Refuses: not_signed_in, not_allowed, operator_inactive, quick_response_not_found, invalid_argument (the hint begins with the field).';
+comment on function public.save_quick_response(text, text, text, boolean, uuid) is 'Keeps an answer ready under a shortcut, as the calling operator''s own or (admins, the service) as everybody''s; p_id: instead of that one. Returns it. A shortcut that is taken is refused by quick_responses_shortcut_key (23505). Refuses: not_signed_in, not_allowed, operator_inactive, quick_response_not_found, too_many_quick_responses, invalid_argument (the hint begins with the field).';
 revoke execute on function public.save_quick_response(text, text, text, boolean, uuid) from public, anon;
 grant execute on function public.save_quick_response(text, text, text, boolean, uuid) to authenticated, service_role;
 

@@ -11,3 +11,5 @@ create index idx_chats_ended_priority on public.chats ((-priority::bigint), id)
 
 -- Their results or arguments have changed.
 drop function if exists private.console_page(jsonb, jsonb, integer);
+drop function if exists public.list_notes(uuid);
+drop function if exists private.list_notes(uuid);

@@ -152,6 +152,33 @@ def test_what_happens_to_older_messages_while_they_are_on_their_way(
     assert customer.do("chat.view.messages") == customer.do("client.api.get(path).then((page) => page.data)", path=path)
 
 
+def test_older_notes_come_with_older_messages(world: World, open_screen: Open, chat: Chat) -> None:
+    contents = [str(number) for number in range(120)]
+    for columns, sender, second in (
+        ("messages (chat_id, content, sender_id, created_at, sender_type)", ", 'operator'", 30),
+        ("chat_notes (chat_id, content, author_id, created_at)", "", 0),
+    ):
+        world.rows(
+            f"insert into {columns} select %s, content, %s,"
+            f" timestamptz '2026-03-02' + make_interval(mins => n::integer, secs => %s)"
+            f"{sender} from unnest(%s::text[]) with ordinality as c (content, n) order by n",
+            *(chat[0], chat[2], second, contents),
+        )
+    operator = open_screen(chat[2], "staff", chat[0])
+    operator.shows_messages(*contents[70:])
+    notes = "chat.view.notes.map((note) => note.content)"
+    assert operator.do(notes) == contents[70:]
+    assert operator.do("chat.loadOlder()")
+    operator.shows_messages(*contents[20:])
+    assert operator.do(notes) == contents[20:]
+    # One that is not there yet is changed: it comes as it is now, in its place.
+    (note,) = world.rows("select id from chat_notes where chat_id = %s and content = '3'", chat[0])
+    operator.do("client.api.request('PATCH', path, { content: 'three' })", path=f"/api/notes/{note['id']}")
+    contents[3] = "three"
+    assert not operator.do("chat.loadOlder()")
+    assert operator.do(notes) == contents
+
+
 # Being cut off
 
 

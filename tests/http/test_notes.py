@@ -47,6 +47,20 @@ def test_a_note_is_added_once_changed_and_deleted(
     assert operator.get(notes).json()["data"] == []
 
 
+def test_notes_are_listed_page_by_page(operator: Person, chat: dict[str, Any]) -> None:
+    path = f"/api/chats/{chat['id']}/notes"
+    for number in range(3):
+        assert operator.post(path, content=str(number), client_note_id=str(uuid4())).status_code == 201
+    newest = operator.get(path, limit=2).json()
+    oldest = operator.get(path, limit=2, before_id=newest["next_cursor"]).json()
+    assert [note["content"] for note in oldest["data"] + newest["data"]] == ["0", "1", "2"]
+    assert oldest["next_cursor"] is None
+    assert operator.get(path, limit=3).json()["next_cursor"] is None
+    assert operator.get(f"/api/chats/{chat['id']}/snapshot").json()["has_older_notes"] is False
+    assert refuses(operator.get(path, before_id=str(uuid4())), 404, "note_not_found")
+    assert refuses(operator.get(path, before_id="one"), 400, "invalid_input")
+
+
 def test_bad_notes_are_refused(
     operator: Person, new_operator: Callable[..., Person], admin: Person, chat: dict[str, Any]
 ) -> None:

@@ -71,7 +71,7 @@ FUNCTIONS = {
     "edit_note": ("p_note_id uuid, p_content text, p_mentions uuid[] DEFAULT NULL::uuid[]", "chat_notes"),
     "delete_note": ("p_note_id uuid", "chat_notes"),
     "list_notes": (
-        "p_chat_id uuid",
+        "p_chat_id uuid, p_before_id uuid DEFAULT NULL::uuid, p_limit integer DEFAULT 50",
         "TABLE(id uuid, chat_id uuid, author_id uuid, content text, mentions uuid[], client_note_id uuid,"
         " created_at timestamp with time zone, edited_at timestamp with time zone,"
         " deleted_at timestamp with time zone, author_name text)",

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from tests.sql.helpers import Caller, Customer, Operator, World, refused
+from tests.sql.helpers import Caller, Customer, Operator, World, noon, refused
 from tests.sql.replay import Audience, events, staff_in
 
 
@@ -69,6 +69,46 @@ def test_the_staff_are_told_of_notes_and_the_customer_of_nothing_not_even_a_gap(
     (written,) = customer.told()
     assert staff_in(written, scene.world) == []
     staff.told_from_the_beginning()
+
+
+def test_notes_come_page_by_page_from_the_newest(scene: Scene) -> None:
+    written: list[UUID] = []
+    for minute in (0, 1, 1, 1, 2, 3):  # some at the same moment
+        scene.world.clock(noon(minute))
+        written.append(scene.ana.notes(scene.chat, str(len(written)))["id"])
+    scene.ana.call("delete_note", p_note_id=written[4])
+
+    def page(**arguments: object) -> list[UUID]:
+        return [row["id"] for row in scene.ana.call_all("list_notes", p_chat_id=scene.chat, **arguments)]
+
+    whole = page()
+    assert set(whole) == {*written} - {written[4]}
+    assert page(p_limit=2) == whole[-2:]
+    assert page(p_limit=2, p_before_id=whole[-2]) == whole[1:3]
+    assert page(p_limit=2, p_before_id=whole[1]) == whole[:1]
+    assert page(p_before_id=whole[0]) == []
+    assert page(p_before_id=written[4]) == whole[:-1]  # what is deleted keeps its place
+    other = scene.ada.notes(scene.world.chat())["id"]
+    for before in (other, uuid4()):
+        with refused("PT404", "note_not_found"):
+            page(p_before_id=before)
+    for limit in (0, 201, None):
+        with refused("PT400", "invalid_argument"):
+            page(p_limit=limit)
+
+
+def test_a_screen_begins_with_the_newest_notes(scene: Scene) -> None:
+    def begins() -> tuple[list[str], bool]:
+        extras = scene.ana.ask("get_chat_extras", p_chat_id=scene.chat)
+        return [note["content"] for note in extras["notes"]], extras["has_older_notes"]
+
+    for number in range(50):
+        scene.ana.notes(scene.chat, str(number))
+    assert begins() == ([str(number) for number in range(50)], False)
+    last = scene.ana.notes(scene.chat, "50")["id"]
+    assert begins() == ([str(number) for number in range(1, 51)], True)
+    scene.ana.call("delete_note", p_note_id=last)
+    assert begins()[1] is False
 
 
 def test_a_customer_neither_reads_nor_writes_notes(scene: Scene) -> None:

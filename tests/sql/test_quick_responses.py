@@ -118,3 +118,21 @@ def test_what_is_done_to_everybody_s_is_logged_and_to_one_s_own_is_not(world: Wo
     assert [row["action"].partition(".")[2] for row in rows] == ["added", "changed", "removed", "added", "removed"]
     assert {(row["actor_id"], row["subject_id"]) for row in rows} == {(ada.id, None)}
     assert rows[0]["detail"] == {"id": str(own)}
+
+
+def test_there_are_not_more_than_a_screen_can_have(world: World) -> None:
+    ana, ben, ada = world.operator("Ana"), world.operator("Ben"), world.admin()
+    for owner in (ana.id, None):
+        world.owner.does(
+            "insert into quick_responses (shortcut, title, content, owner_id)"
+            " select 'q' || n, 'One', 'Many', %s from generate_series(1, 499) n",
+            owner,
+        )
+    own, shared = saves(ana), saves(ada, p_is_shared=True)
+    for who, more in ((ana, {}), (ada, {"p_is_shared": True}), (ada, {"p_is_shared": True, "p_id": saves(ada)["id"]})):
+        with world.refused("PT409", "too_many_quick_responses"):
+            saves(who, p_shortcut="more", **more)
+    saves(ana, p_id=own["id"], p_title="Changed")
+    saves(ben, p_shortcut="more")
+    ada.call("delete_quick_response", p_id=shared["id"])
+    saves(ada, p_shortcut="more", p_is_shared=True)

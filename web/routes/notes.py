@@ -8,16 +8,18 @@ from flask.typing import ResponseReturnValue
 from web.db import call
 from web.openapi import operation
 from web.replies import EMPTY, created, one, page
-from web.schemas import EditNote, MentionList, Mentions, Note, NoteList, WriteNote
+from web.schemas import EditNote, MentionList, Mentions, Note, NoteList, NotePage, WriteNote
 
 blueprint = Blueprint("notes", __name__, url_prefix="/api")
 
 
 @blueprint.get("/chats/<uuid:chat_id>/notes")
-@operation("Notes", NoteList)
-def list_notes(chat_id: UUID) -> ResponseReturnValue:
-    """List the notes of a chat, for its staff."""
-    return page(call("list_notes", p_chat_id=chat_id))
+@operation("Notes", NotePage)
+def list_notes(chat_id: UUID, query: NoteList) -> ResponseReturnValue:
+    """List notes of a chat in their order, for its staff: the newest, or those before one of them."""
+    rows = call("list_notes", p_chat_id=chat_id, p_before_id=query.before_id, p_limit=query.limit + 1)
+    shown = rows[-query.limit :]
+    return page(shown, shown[0]["id"] if len(rows) > query.limit else None)
 
 
 @blueprint.post("/chats/<uuid:chat_id>/notes")

@@ -33,15 +33,32 @@ export function apply(view, frame) {
 /**
  * The same with older messages in front, if they end where the view's begin: there are no gaps in it.
  * @param {ChatView} view
- * @param {Message[]} messages   in the order of seq
+ * @param {{ data: Message[] }} page  in the order of seq
  * @param {EventFrame[]} events  those told since the messages were asked for: they may not be in them
  * @returns {ChatView}
  */
-export function prepend(view, messages, events) {
+export function prepend(view, { data: messages }, events) {
   const first = view.messages[0]?.seq;
   const last = messages.at(-1)?.seq;
   if (first === undefined || last !== first - 1) return view;
   return { ...view, messages: [...events.reduce(corrected, messages), ...view.messages] };
+}
+
+/**
+ * The same with older notes in front.
+ * @param {ChatView} view
+ * @param {{ data: Note[], next_cursor: string | null }} page
+ * @param {EventFrame[]} events  those told since the notes were asked for: they may not be in them
+ * @returns {ChatView}
+ */
+export function prependNotes(view, page, events) {
+  const there = new Set(view.notes?.map(({ id }) => id));
+  const changes = new Map(events.filter(isOfNote).map(({ data }) => [data.id, data]));
+  const older = page.data
+    .filter(({ id }) => !there.has(id))
+    .map((note) => changes.get(note.id) ?? note)
+    .filter((note) => note.deleted_at === null);
+  return { ...view, notes: [...older, ...(view.notes ?? [])], has_older_notes: page.next_cursor !== null };
 }
 
 /**
@@ -79,7 +96,7 @@ function changed(view, frame) {
   if (frame.event === "message.read") {
     return { read_marks: withMark(view.read_marks, { ...frame.data, read_at: frame.at }) };
   }
-  if (isOfNote(frame)) return { notes: withNote(view.notes ?? [], frame.data) };
+  if (isOfNote(frame)) return { notes: withNote(view.notes ?? [], frame.data, view.has_older_notes ?? false) };
   if (frame.event === "chat.rated") return { rating: frame.data };
   if (frame.event === "chat.assigned" && "fictional_user_id" in frame.data) {
     return { face: /** @type {Face} */ (frame.data) };
@@ -111,15 +128,17 @@ function withMessage(messages, message) {
 
 /**
  * A new note goes to its place in time, a known one is replaced. Frames say how it is now: whatever the event
- * was, one that is deleted is not there.
+ * was, one that is deleted is not there; nor is one from before the first that is loaded.
  * @param {Note[]} notes
  * @param {Note} note
+ * @param {boolean} hasOlder  whether there are notes before the first
  */
-function withNote(notes, note) {
+function withNote(notes, note, hasOlder) {
   const known = notes.findIndex((other) => other.id === note.id);
   if (note.deleted_at !== null) return known === -1 ? notes : notes.toSpliced(known, 1);
   if (known !== -1) return notes.with(known, note);
   const place = notes.findLastIndex((other) => other.created_at <= note.created_at);
+  if (place === -1 && hasOlder) return notes;
   return notes.toSpliced(place + 1, 0, note);
 }
 

@@ -7,7 +7,7 @@
 /** @import { ChatView, EventFrame, Frame, Outgoing } from "./types.d.ts" */
 
 import { Api, ApiError } from "./api.js";
-import { apply, fromSnapshot, prepend } from "./apply.js";
+import { apply, fromSnapshot, prepend, prependNotes } from "./apply.js";
 import { Emitter } from "./emitter.js";
 import { Backoff, pause } from "./timing.js";
 
@@ -63,23 +63,45 @@ export class ChatStore extends Emitter {
   }
 
   /**
-   * Load a page of older messages.
+   * Load a page of older messages, or of the notes beside those that are there.
    * @returns {Promise<boolean>} whether there are more
    * @throws {ApiError}
    */
   async loadOlder() {
-    const first = this.#view?.messages[0]?.seq ?? 1;
-    if (first <= 1) return false;
-    const path = `/api/chats/${this.chatId}/messages?before_seq=${first}`;
+    const beginnings = this.#beginnings;
+    if (!this.#lacksNotes && this.#firstSeq > 1) await this.#prepend(`messages?before_seq=${this.#firstSeq}`, prepend);
+    if (this.#lacksNotes) {
+      const first = this.#view?.notes?.[0];
+      await this.#prepend(first ? `notes?before_id=${first.id}` : "notes", prependNotes);
+    }
+    if (this.#beginnings !== beginnings) return this.loadOlder(); // there was more than was told
+    return this.#firstSeq > 1 || this.#lacksNotes;
+  }
+
+  get #firstSeq() {
+    return this.#view?.messages[0]?.seq ?? 1;
+  }
+
+  /** Whether notes are not there yet that are newer than the first message that is. */
+  get #lacksNotes() {
+    const { messages: [message] = [], notes: [note] = [], has_older_notes: hasOlder = false } = this.#view ?? {};
+    return hasOlder && (!message || !note || message.seq <= 1 || note.created_at > message.created_at);
+  }
+
+  /**
+   * @template Page
+   * @param {string} path
+   * @param {(view: ChatView, page: Page, told: EventFrame[]) => ChatView} put
+   */
+  async #prepend(path, put) {
     const beginnings = this.#beginnings;
     /** @type {EventFrame[]} */
     const told = [];
     const stop = this.on("change", (event) => event && told.push(event));
-    const page = await this.#api.get(path, this.#open.signal).finally(stop);
-    if (this.#beginnings !== beginnings) return this.loadOlder(); // there was more than was told
-    if (this.#view) this.#view = prepend(this.#view, page.data, told);
+    const page = await this.#api.get(`/api/chats/${this.chatId}/${path}`, this.#open.signal).finally(stop);
+    if (this.#beginnings !== beginnings || !this.#view) return;
+    this.#view = put(this.#view, page, told);
     this.emit("change", null);
-    return page.next_cursor !== null;
   }
 
   /** Watch it no longer. */

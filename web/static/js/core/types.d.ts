@@ -95,8 +95,9 @@ export interface Snapshot {
   chat: Chat;
   messages: Message[];
   read_marks: ReadMark[];
-  /** In their order, without deleted ones; not there for a customer. */
+  /** The newest 50 in their order, without deleted ones; not there for a customer. */
   notes?: Note[];
+  has_older_notes?: boolean;
   /** Null while there is none, and for its customer: GET /api/chats/<id>/rating. */
   rating: Rating | null;
   /** Whom a customer sees answering, now or last; null before anybody had the chat, not there for staff. */
