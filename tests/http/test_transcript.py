@@ -7,6 +7,7 @@ import httpx
 
 from tests.http.conftest import Person
 from tests.servers import NO_AUTHORITIES, Baton
+from web.pages import transcript
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -41,6 +42,41 @@ def test_a_transcript_has_every_message_as_text(baton: Baton, customer: Person, 
     assert "&lt;img src=x onerror=alert(1)&gt;" in answer.text
     assert [int(number) for number in re.findall(r">line (\d+)</p>", answer.text)] == list(range(205))
     assert 'href="https://shop.example/?a=1&amp;b=2"' in answer.text
+
+
+def test_a_transcript_has_an_end_and_says_so(baton: Baton, customer: Person, operator: Person) -> None:
+    chat_id = begins(customer, operator, "hello")
+    many = """
+        with written as (
+          insert into messages (chat_id, sender_type, content)
+          select %(chat)s, 'real', 'line ' || n from generate_series(1, %(most)s + 1) n order by n
+        )
+        insert into chat_notes (chat_id, author_id, content)
+        select %(chat)s, %(ana)s, 'note ' || n from generate_series(0, %(most)s) n
+    """
+    baton.database.owner.execute(many, {"chat": chat_id, "ana": operator.id, "most": transcript.MOST})
+    answer = prints(baton, operator, chat_id, "?notes=1").text
+    for kind in ("line", "note"):
+        told = [int(number) for number in re.findall(rf">{kind} (\d+)</p>", answer)]
+        assert len(told) == transcript.MOST
+        assert told[-1] == transcript.MOST + (kind == "line")
+    assert "2 older messages are left out" in answer
+    assert "Older notes are left out" in answer
+    assert "left out" not in prints(baton, operator, customer.starts_chat("again")["id"]).text
+
+
+def test_a_transcript_of_long_messages_ends_before_it_is_too_large(
+    baton: Baton, customer: Person, operator: Person
+) -> None:
+    chat_id = begins(customer, operator, "hello")
+    many = """
+        insert into messages (chat_id, sender_type, content)
+        select %s, 'real', repeat('x', 60000) from generate_series(1, 40)
+    """
+    baton.database.rows(many, chat_id)
+    answer = prints(baton, operator, chat_id).text
+    assert answer.count("x" * 60000) == transcript.LARGEST // 60000
+    assert f"{41 - transcript.LARGEST // 60000} older messages are left out" in answer
 
 
 def test_notes_are_in_it_only_when_asked_for(baton: Baton, customer: Person, operator: Person) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ import psycopg
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date, format_time, gettext
+from psycopg.rows import DictRow
 
 from web.db import Conn, database, invoke
 from web.pages.respond import page
@@ -18,7 +19,10 @@ from web.replies import value
 
 blueprint = Blueprint("transcript", __name__)
 
-_BATCH = 200  # messages that one call returns at most
+# Messages, and as many notes: what a browser still prints, and a process has in memory without harm.
+MOST = 1000
+LARGEST = 2_000_000  # characters of them together
+_BATCH = 200  # that one call returns at most
 _ABSENT = frozenset({"PT401", "PT403", "PT404"})
 
 
@@ -37,12 +41,15 @@ def show_transcript(chat_id: UUID) -> ResponseReturnValue:
         response.status_code = 404
         return response
     has_notes = request.args.get("notes") == "1"
+    entries = _entries(chat, has_notes)
     zone = ZoneInfo(chat["time_zone"])
     return page(
         "transcript.html",
         chat=chat,
-        days=list(_by_day(_entries(chat, has_notes), zone)),
+        days=list(_by_day(entries, zone)),
         has_notes=has_notes,
+        left_out=chat["messages"][0]["seq"] - 1 if chat["messages"] else 0,
+        lacks_notes=has_notes and chat["lacks_notes"],
         zone=zone,
         now=datetime.now(zone),
         moment=lambda at: f"{format_date(at.astimezone(zone), 'long', rebase=False)}, {_clock(at, zone)}",
@@ -50,23 +57,37 @@ def show_transcript(chat_id: UUID) -> ResponseReturnValue:
 
 
 def _read(connection: Conn, chat_id: UUID) -> dict[str, Any]:
-    """Return all that is in a chat, as its reader may see it."""
+    """Return what is in a chat, as its reader may see it: of messages and notes the newest."""
     chat = invoke(connection, "public", "get_chat", p_chat_id=chat_id)[0]
-    messages: list[dict[str, Any]] = []
-    while True:
-        after = messages[-1]["seq"] if messages else 0
-        batch = invoke(connection, "public", "list_messages", p_chat_id=chat_id, p_after_seq=after, p_limit=_BATCH)
-        messages += batch
-        if len(batch) < _BATCH:
-            break
+    messages, _ = _newest(connection, "list_messages", chat_id, "p_before_seq", "seq")
+    notes, lacks_notes = _newest(connection, "list_notes", chat_id, "p_before_id", "id")
     return {
         **chat,
         "messages": messages,
-        "notes": invoke(connection, "public", "list_notes", p_chat_id=chat_id),
+        "notes": notes,
+        "lacks_notes": lacks_notes,
         "panel": value(invoke(connection, "public", "get_chat_panel", p_chat_id=chat_id)),
         "names": {row["id"]: row["name"] for row in connection.execute("select id, name from public.operators")},
         "time_zone": value(connection.execute("select private.time_zone() as name").fetchall()),
     }
+
+
+def _newest(
+    connection: Conn, function: LiteralString, chat_id: UUID, before: str, key: str
+) -> tuple[list[DictRow], bool]:
+    """Return the newest rows of a function that lists a chat page by page, and whether older ones are left out."""
+    rows: list[DictRow] = []
+    size = 0
+    while True:
+        since = {before: rows[-1][key]} if rows else {}
+        batch = invoke(connection, "public", function, p_chat_id=chat_id, p_limit=_BATCH, **since)
+        for row in reversed(batch):
+            size += len(row["content"])
+            if len(rows) == MOST or size > LARGEST:
+                return rows[::-1], True
+            rows.append(row)
+        if len(batch) < _BATCH:
+            return rows[::-1], False
 
 
 def _entries(chat: dict[str, Any], has_notes: bool) -> list[dict[str, Any]]:
