@@ -181,6 +181,42 @@ def test_who_has_the_chat_is_still_shown_on_the_next_page(shop: Shop) -> None:
     database.rows("update chats set chat_state = 'completed', assigned_operator_id = null where id = %s", chat_id)
 
 
+def test_a_reply_that_he_does_not_see_sounds_unless_he_has_turned_that_off(shop: Shop) -> None:
+    shop.page.add_init_script(
+        """window.sounds = 0;
+        const start = OscillatorNode.prototype.start;
+        OscillatorNode.prototype.start = function (...when) { window.sounds += 1; return start.apply(this, when); };"""
+    )
+    shop.opens(["open"])
+    shop.writes("Where is my order?")
+    chat_id, database = shop.hears("chat_started")["chat_id"], shop.baton.database
+    operator_id = database.value("insert into operators (name) values ('Ana') returning id")
+    give = "update chats set handling = 'session', chat_state = 'assigned', assigned_operator_id = %s where id = %s"
+    database.rows(give, operator_id, chat_id)
+
+    def sounds_after(reply: str) -> int:
+        say = "insert into messages (chat_id, sender_type, sender_id, content) values (%s, 'operator', %s, %s)"
+        database.rows(say, chat_id, operator_id, reply)
+        expect(shop.messages.last).to_have_text(reply)
+        count: int = shop.frame.evaluate("window.sounds")
+        return count
+
+    assert sounds_after("He is looking at it.") == 0
+    shop.page.evaluate("Baton.close()")
+    once = sounds_after("He is not.")
+    assert once > 0
+    shop.page.evaluate("Baton.open()")
+    shop.find('[popovertarget="chat-menu"]').click()
+    shop.find('[data-action="mute"]').click()
+    shop.page.evaluate("Baton.close()")
+    assert sounds_after("He wants to hear nothing.") == once
+    shop.opens(["open"])
+    shop.find('[popovertarget="chat-menu"]').click()
+    expect(shop.find('[data-action="unmute"]')).to_be_visible()
+    expect(shop.find('[data-action="mute"]')).to_be_hidden()
+    database.rows("update chats set chat_state = 'completed', assigned_operator_id = null where id = %s", chat_id)
+
+
 def test_where_the_browser_keeps_nothing_for_us_the_page_keeps_a_key_until_its_user_signs_out(blocked: Shop) -> None:
     blocked.opens(["open"])
     assert blocked.stored == {}

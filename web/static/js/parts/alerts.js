@@ -3,9 +3,8 @@
 
 import { Emitter } from "../core/emitter.js";
 
-const TONES = { chat: [660, 880], message: [740], mention: [880, 880] }; // Hz, one after the other
+const TONES = { chat: [660, 880], message: [740], mention: [880, 880], reply: [587, 784] }; // Hz, one after the other
 const TONE_SECONDS = 0.14;
-const RINGING_TAB = "baton:ringing-tab";
 
 /** @typedef {keyof typeof TONES} Occasion */
 
@@ -23,16 +22,24 @@ export class Alerts extends Emitter {
   wantsSound = true;
   wantsNotifications = false;
 
-  /** @param {AbortSignal} [signal]  ends it */
-  constructor(signal) {
+  #loudness;
+
+  /**
+   * @param {AbortSignal} [signal]  ends it
+   * @param {object} [how]
+   * @param {string} [how.tab]       of the tabs that share this name one rings
+   * @param {number} [how.loudness]  0 to 1
+   */
+  constructor(signal, { tab = "baton:ringing-tab", loudness = 0.15 } = {}) {
     super();
+    this.#loudness = loudness;
     if (!("locks" in navigator)) return; // plain http: every tab rings
     navigator.locks
-      .request(RINGING_TAB, signal ? { signal } : {}, () => {
+      .request(tab, signal ? { signal } : {}, () => {
         this.#isRinging = true;
         return new Promise((resolve) => signal?.addEventListener("abort", resolve));
       })
-      .catch(() => {}); // it was ended while it waited
+      .catch(() => (this.#isRinging = !signal?.aborted)); // a frame may have locks and not be allowed to use them
   }
 
   /** Whether the browser lets this page sound. */
@@ -104,7 +111,7 @@ export class Alerts extends Emitter {
       const oscillator = new OscillatorNode(audio, { frequency: tone, type: "sine" });
       const volume = new GainNode(audio, { gain: 0 });
       volume.gain.setValueAtTime(0, at);
-      volume.gain.linearRampToValueAtTime(0.15, at + 0.02);
+      volume.gain.linearRampToValueAtTime(this.#loudness, at + 0.02);
       volume.gain.exponentialRampToValueAtTime(0.001, at + TONE_SECONDS);
       oscillator.connect(volume).connect(audio.destination);
       oscillator.start(at);

@@ -14,6 +14,8 @@ import { BatonElement } from "../core/element.js";
 import { gettext, ngettext } from "../core/i18n.js";
 import { newId } from "../core/id.js";
 import { fill } from "../core/render.js";
+import { Store } from "../core/storage.js";
+import { Alerts } from "../parts/alerts.js";
 import { attachmentsIn, upload } from "../parts/attach.js";
 import "../parts/composer.js";
 import { clearProblems, isComplete, showRefusal, valuesOf } from "../parts/forms.js";
@@ -24,6 +26,7 @@ import { linesOf, viewOf } from "./view.js";
 const DISCONNECTED_MS = 5_000; // shorter ones are nobody's business
 const PLACE_EVERY_MS = 30_000; // the place in the queue is read out
 const LOOK_AGAIN_MS = 30_000; // whether the team is there
+const RING = { tab: "baton:ringing-widget", loudness: 0.05 }; // on somebody else's page: quietly
 
 /** `<baton-chat>`, which the page has brought along. */
 export class ChatElement extends BatonElement {
@@ -43,10 +46,14 @@ export class ChatElement extends BatonElement {
   /** What he has sent while it was still being found out who he is. @type {string[]} */
   #early = [];
   #noteId = newId();
+  /** Once he has done something here; browsers let nobody sound before. @type {Alerts | null} */
+  #alerts = null;
+  #kept = new Store("baton:widget:");
 
   /** @override */
   connected() {
     this.#listenToPage();
+    if (navigator.userActivation?.hasBeenActive) this.#unlockSound();
     this.#composer.uploader = null; // files lie in the folder of their chat, which is not there yet
   }
 
@@ -74,6 +81,7 @@ export class ChatElement extends BatonElement {
   /** Somebody has opened it, and wants to write. */
   opened() {
     void this.#conversation?.refresh();
+    this.#unlockSound();
     this.draw(); // what is focused must not go away
     this.#thread.toEnd();
     this.#read();
@@ -99,7 +107,7 @@ export class ChatElement extends BatonElement {
     const conversation = this.#conversation;
     if (!conversation) return;
     const view = viewOf(conversation, this.#isDisconnected);
-    fill(this, { ...view, has_menu: view.can_end || view.is_ended });
+    fill(this, { ...view, has_menu: view.is_chat, has_sound: !this.#isMuted, is_muted: this.#isMuted });
     this.#thread.typing(view.typing);
     const composer = this.#composer;
     composer.placeholder = view.placeholder;
@@ -120,6 +128,9 @@ export class ChatElement extends BatonElement {
     on("thread-read", () => this.#read());
     on("thread-action", ({ action, entry }) => this.#act(action, entry));
     this.listen("focus", () => this.#read(), window);
+    for (const name of /** @type {const} */ (["pointerdown", "keydown"])) {
+      addEventListener(name, () => this.#unlockSound(), { once: true, signal: this.signal });
+    }
     this.listen("keydown", (event) => {
       // An open menu, list or picker has taken it; what is left of Escape puts the chat away.
       if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector(":popover-open")) this.#close();
@@ -245,6 +256,25 @@ export class ChatElement extends BatonElement {
     const text = message.content || gettext("a file");
     announce(gettext("%(name)s: %(text)s", { name, text }));
     this.#host?.announce("message", { chat_id: message.chat_id, from: "team" });
+    const isLooking = this.#host?.isOpen && document.visibilityState === "visible";
+    if (!isLooking && !this.#isMuted) this.#alerts?.call("reply");
+  }
+
+  #unlockSound() {
+    this.#alerts ??= new Alerts(this.signal, RING);
+    void this.#alerts.unlock();
+  }
+
+  get #isMuted() {
+    return this.#kept.all().get("muted") === true;
+  }
+
+  /** @param {boolean} isMuted */
+  #mute(isMuted) {
+    if (isMuted) this.#kept.set("muted", true);
+    else this.#kept.delete("muted");
+    announce(isMuted ? gettext("The sound is off.") : gettext("The sound is on."));
+    this.redraw();
   }
 
   /** Whatever is in view has been read. */
@@ -299,6 +329,10 @@ export class ChatElement extends BatonElement {
         return void conversation.end("cancelled");
       case "end":
         return void conversation.end("ended by the customer");
+      case "mute":
+        return this.#mute(true);
+      case "unmute":
+        return this.#mute(false);
       case "anew":
         this.#noteId = newId();
         return conversation.startAnew();
