@@ -4,9 +4,10 @@
 
 import { gettext } from "../core/i18n.js";
 import { fill, make, reconcile } from "../core/render.js";
-import { ask } from "../parts/dialogs.js";
+import { ask, dialogOf } from "../parts/dialogs.js";
 import { Page } from "./page.js";
 import { initialsOf } from "./people.js";
+import { Picture } from "./picture.js";
 
 /** `<baton-personas>` */
 class Personas extends Page {
@@ -44,14 +45,22 @@ class Personas extends Page {
   /** @param {Persona | null} persona */
   async #edit(persona) {
     const { api } = this.console;
-    const isDone = await ask("persona-dialog", {
+    const before = persona?.avatar_url ?? null;
+    let saved = before;
+    const asking = ask("persona-dialog", {
       title: persona?.name ?? gettext("New persona"),
       values: persona ? { ...persona } : { is_active: true },
-      save: ({ name, avatar_url, is_active }) => {
-        const asked = { name, avatar_url: avatar_url || null, is_active };
-        return persona ? api.request("PUT", `/api/admin/personas/${persona.id}`, asked) : api.post("/api/admin/personas", asked);
+      save: async ({ name, is_active }) => {
+        const asked = { name, avatar_url: await picture.address(), is_active };
+        if (persona) await api.request("PUT", `/api/admin/personas/${persona.id}`, asked);
+        else await api.post("/api/admin/personas", asked);
+        saved = asked.avatar_url;
       },
     });
+    const picture = new Picture(api, dialogOf("persona-dialog"), { name: persona?.name ?? "", avatar_url: before });
+    const isDone = await asking;
+    const others = this.#personas.filter((each) => each !== persona).map((each) => each.avatar_url);
+    await picture.finish([saved, ...others], before);
     if (isDone) void this.refresh();
   }
 }
