@@ -1512,9 +1512,14 @@ class DemoSeats(Row):
     script: str
 
 
-class DemoMessage(Input):
+class DemoScript(Input):
+    """By what a page shows that it was given its seats."""
+
+    script: Annotated[str, Field(max_length=200)]
+
+
+class DemoMessage(DemoScript):
     """What a customer of the demo is made to say."""
 
     chat_id: UUID
     content: Annotated[str, Field(max_length=200)]
-    script: Annotated[str, Field(max_length=200)]

@@ -4,6 +4,7 @@ It exists with BATON_DEMO only. Its desks sign in by codes that are good once, a
 knows; so they can be framed, by pages of our own, where other screens of the staff never are.
 """
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from flask import Blueprint, current_app
@@ -13,13 +14,15 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from web.auth import accounts
 from web.config import Config
 from web.db import database
+from web.demo_crowd import take_turn
 from web.demo_data import PASSWORD
 from web.errors import ApiError
 from web.limits import limiter
 from web.openapi import operation
 from web.pages.respond import page
 from web.pages.shop import other_site
-from web.schemas import DemoMessage, DemoSeats, Message
+from web.replies import EMPTY
+from web.schemas import DemoMessage, DemoScript, DemoSeats, Message
 from web.security import refuse_other_sites
 from web.tokens import AUDIENCE, SERVICE, Caller, as_json
 
@@ -70,13 +73,28 @@ def give_seats() -> ResponseReturnValue:
 @operation("Pages", Message, status=201, is_public=True)
 def say(json: DemoMessage) -> ResponseReturnValue:
     """Write in a chat as its customer, while the page that shows it pulls the plug on everybody else."""
-    refuse_other_sites()
-    try:
-        _scripts().loads(json.script, max_age=_SCRIPT_SECONDS)
-    except BadSignature:
-        raise ApiError(403, "not_allowed", "This page has no seats any more.", "Load it again.") from None
+    _require_script(json.script)
     chat = database().call(SERVICE, "get_chat", {"p_chat_id": json.chat_id})[0]
     claims = {"role": AUDIENCE, "sub": str(chat["real_user_id"])}
     customer = Caller(AUDIENCE, as_json(claims), chat["real_user_id"])
     arguments = {"p_chat_id": json.chat_id, "p_content": json.content, "p_client_message_id": uuid4()}
     return database().call(customer, "send_real_user_message", arguments)[0], 201
+
+
+@blueprint.post("/crowd")
+@limiter.limit("120/minute")
+@operation("Pages", status=204, is_public=True)
+def move_crowd(json: DemoScript) -> ResponseReturnValue:
+    """Let the scripted customers go on for a moment; a page asks for it as long as somebody looks at it."""
+    _require_script(json.script)
+    take_turn(database(), datetime.now(UTC))
+    return EMPTY
+
+
+def _require_script(script: str) -> None:
+    """Refuse whoever was given no seats, or long ago."""
+    refuse_other_sites()
+    try:
+        _scripts().loads(script, max_age=_SCRIPT_SECONDS)
+    except BadSignature:
+        raise ApiError(403, "not_allowed", "This page has no seats any more.", "Load it again.") from None

@@ -4,7 +4,7 @@
 /** @import { ChatStore } from "../core/store.js" */
 /** @import { EventFrame } from "../core/types.d.ts" */
 
-import { send } from "../core/api.js";
+import { ApiError, send } from "../core/api.js";
 import { gettext } from "../core/i18n.js";
 import { make, reconcile, fill } from "../core/render.js";
 import { clock } from "../core/time.js";
@@ -13,6 +13,7 @@ import { seat } from "./seats.js";
 
 const TIMES = 50;
 const PLUG_SECONDS = 5;
+const CROWD_MS = 5000; // between the steps of the scripted customers
 const MOST_EVENTS = 100;
 const SCRIPT = [gettext("One more thing:"), gettext("does it come in one piece?"), gettext("It would be a present.")];
 const COLUMNS = ["chat_state", "assigned_operator_id", "last_operator_id", "waiting_since", "operator_replied_at", "event_seq"];
@@ -175,9 +176,27 @@ async function take() {
 async function plug() {
   const chatId = /** @type {ChatStore} */ (chat).chatId;
   const done = askDesks({ type: "plug", seconds: PLUG_SECONDS });
-  for (const content of SCRIPT) await send("POST", "/demo/say", { chat_id: chatId, content, script });
-  await done;
+  cutOff(true);
+  try {
+    for (const content of SCRIPT) await send("POST", "/demo/say", { chat_id: chatId, content, script });
+  } finally {
+    await done;
+    cutOff(false);
+  }
   return gettext("%(num)s messages came meanwhile: all are there, once.", { num: SCRIPT.length });
+}
+
+/**
+ * Show on the desks' sides that nothing reaches them.
+ * @param {boolean} isCut
+ */
+function cutOff(isCut) {
+  for (const frame of document.querySelectorAll("iframe[data-seat]")) {
+    const side = frame.closest(".side");
+    side?.toggleAttribute("data-cut", isCut);
+    const note = side?.querySelector('[data-part="cut"]');
+    if (note) note.textContent = isCut ? gettext("Cut off: nothing reaches this desk") : "";
+  }
 }
 
 /** Writing past every program, straight into the table. */
@@ -189,6 +208,28 @@ async function sql() {
     return gettext("Copied: paste it into a terminal, and watch all sides.");
   } catch {
     return text;
+  }
+}
+
+// The scripted customers: they go on as long as somebody looks at this page, and wants them
+
+const crowd = part("crowd");
+crowd.addEventListener("click", () => {
+  crowd.setAttribute("aria-pressed", String(crowd.getAttribute("aria-pressed") !== "true"));
+  void move();
+});
+const moving = setInterval(() => void move(), CROWD_MS);
+void move();
+
+async function move() {
+  if (crowd.getAttribute("aria-pressed") !== "true" || document.visibilityState !== "visible") return;
+  try {
+    await send("POST", "/demo/crowd", { script });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 403) return; // the next step will do
+    clearInterval(moving); // this page has been open for so long that nobody looks at it any more
+    crowd.setAttribute("aria-pressed", "false");
+    crowd.setAttribute("disabled", "");
   }
 }
 
