@@ -77,11 +77,11 @@ client.live.on("frame", (frame) => {
 });
 void look();
 
-/** Find the chat that was begun since this page is open. */
+/** Find the chat that was begun since this page is open, by somebody who is not scripted. */
 async function look() {
-  const { data } = await client.api.get("/api/chats?limit=1");
-  if (chat !== null || !data[0] || data[0].created_at < begun) return;
-  watch(data[0].id);
+  const { data } = await client.api.get("/api/chats?limit=20");
+  const mine = data.find((/** @type {import("../core/types.d.ts").Chat} */ each) => each.context?.["demo"] !== "scripted");
+  if (chat === null && mine && mine.created_at >= begun) watch(mine.id);
 }
 
 /** @param {string} chatId */
