@@ -11,6 +11,8 @@ import { apply, fromSnapshot, prepend, prependNotes } from "./apply.js";
 import { Emitter } from "./emitter.js";
 import { Backoff, pause } from "./timing.js";
 
+const PAGE = 100; // older messages that are fetched at once
+
 /**
  * `change`: the view or what is on its way is another; with the event that did it, or null (a fresh
  * snapshot, older messages, something sent). `ended`: why the chat is not to be seen any more.
@@ -69,7 +71,9 @@ export class ChatStore extends Emitter {
    */
   async loadOlder() {
     const beginnings = this.#beginnings;
-    if (!this.#lacksNotes && this.#firstSeq > 1) await this.#prepend(`messages?before_seq=${this.#firstSeq}`, prepend);
+    if (!this.#lacksNotes && this.#firstSeq > 1) {
+      await this.#prepend(`messages?before_seq=${this.#firstSeq}&limit=${PAGE}`, prepend);
+    }
     if (this.#lacksNotes) {
       const first = this.#view?.notes?.[0];
       await this.#prepend(first ? `notes?before_id=${first.id}` : "notes", prependNotes);

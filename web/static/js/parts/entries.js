@@ -43,6 +43,9 @@ export function entriesOf(view, unsent, reader) {
   return withDividers(entries, reader);
 }
 
+/** What was made of each message, and for what: of a long chat nearly all stays as it is. @type {WeakMap<Message, { of: string, entry: Entry }>} */
+const made = new WeakMap();
+
 /**
  * @param {Message} message
  * @param {Reader} reader
@@ -50,6 +53,21 @@ export function entriesOf(view, unsent, reader) {
  * @returns {Entry}
  */
 function storedEntry(message, reader, isLastRead) {
+  const of = [reader.author(message), reader.role, reader.id, isLastRead, reader.hasActions?.(message)].join("\n");
+  const known = made.get(message);
+  if (known?.of === of) return known.entry;
+  const entry = newEntry(message, reader, isLastRead);
+  made.set(message, { of, entry });
+  return entry;
+}
+
+/**
+ * @param {Message} message
+ * @param {Reader} reader
+ * @param {boolean} isLastRead
+ * @returns {Entry}
+ */
+function newEntry(message, reader, isLastRead) {
   if (message.sender_type === "system") {
     return { kind: "notice", key: `m${message.seq}`, text: message.content, ...timeOf(message) };
   }
@@ -146,10 +164,13 @@ function withDividers(entries, reader) {
   const all = [];
   /** @type {Entry | undefined} */
   let previous;
+  let today = NaN;
   let isNewMarked = reader.newAfter === undefined;
   for (const entry of entries) {
-    if (!previous || dayKey(previous.at) !== dayKey(entry.at)) {
-      all.push({ kind: "divider", key: `day ${dayKey(entry.at)}`, at: entry.at, divider: "day", text: day(entry.at) });
+    const key = dayKey(entry.at);
+    if (key !== today) {
+      today = key;
+      all.push({ kind: "divider", key: `day ${key}`, at: entry.at, divider: "day", text: day(entry.at) });
       previous = undefined;
     }
     if (!isNewMarked && typeof entry["seq"] === "number" && entry["seq"] > (reader.newAfter ?? 0)) {

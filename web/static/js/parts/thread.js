@@ -8,8 +8,10 @@
 import { BatonElement } from "../core/element.js";
 import { fill, make, reconcile } from "../core/render.js";
 
-const WINDOW = 300; // lines in the page
-const STEP = 100; // lines that are added at once
+const WINDOW = 300; // lines in the page, at most
+const STEP = 25; // lines that are added in one frame: more would hold up everything else
+const AT_FIRST = 100; // so many are there soon, one frame after the other
+const NEAR = 400; // px from the first or last line in the page: the next ones are added
 const STICKY = 100; // px from the end that still count as being there
 const FOLD_LINES = 12;
 const SKELETON_MS = 150; // before that nothing is shown: most chats are there sooner
@@ -26,6 +28,7 @@ export class Thread extends BatonElement {
   #to = 0;
   #isAtEnd = true;
   #isLoading = false;
+  #isMoreDue = false;
   #hasBeenBelowTop = false;
   /** @type {(() => Promise<boolean>) | null} */
   #loadOlder = null;
@@ -82,22 +85,25 @@ export class Thread extends BatonElement {
   show(entries) {
     clearTimeout(this.#skeletonTimer);
     this.#skeleton.hidden = true;
-    const firstKey = this.#entries[this.#from]?.key;
+    // Lines between days are at other places when there are older messages.
+    const first = this.#entries.slice(this.#from, this.#to).find((entry) => entry.kind !== "divider");
     const wasAtEnd = this.#isAtEnd || this.#entries.length === 0;
     const lastIsMine = entries.at(-1)?.["side"] === "mine" && entries.at(-1)?.key !== this.#entries.at(-1)?.key;
+    const from = first ? entries.findIndex((entry) => entry.key === first.key) : -1;
+    const size = this.#to - this.#from;
+    const isFollowed = this.#to === this.#entries.length; // the last line is in the page
     this.#entries = entries;
     if (wasAtEnd || lastIsMine) {
       this.#to = entries.length;
-      this.#from = Math.max(0, this.#to - WINDOW);
+      this.#from = Math.max(0, this.#to - WINDOW, isFollowed && from !== -1 ? from : this.#to - STEP);
     } else {
-      const from = entries.findIndex((entry) => entry.key === firstKey);
-      const size = this.#to - this.#from;
       this.#from = Math.max(0, from);
       this.#to = Math.min(entries.length, this.#from + Math.max(size, STEP));
     }
     this.#render();
     if (wasAtEnd || lastIsMine) this.toEnd();
     this.#showLatest();
+    this.#moreSoon();
   }
 
   /**
@@ -118,8 +124,9 @@ export class Thread extends BatonElement {
   toEnd(behavior = "instant") {
     if (this.#to < this.#entries.length) {
       this.#to = this.#entries.length;
-      this.#from = Math.max(0, this.#to - WINDOW);
+      this.#from = Math.max(0, this.#to - STEP);
       this.#render();
+      this.#moreSoon();
     }
     this.#isAtEnd = true;
     this.#scroll.scrollTo({ top: this.#scroll.scrollHeight, behavior });
@@ -135,7 +142,7 @@ export class Thread extends BatonElement {
     if (place === -1) return false;
     if (place < this.#from || place >= this.#to) {
       this.#from = Math.max(0, place - STEP);
-      this.#to = Math.min(this.#entries.length, this.#from + WINDOW);
+      this.#to = Math.min(this.#entries.length, place + STEP);
       this.#render();
     }
     const line = /** @type {HTMLElement | null} */ (this.#list.querySelector(`[data-seq="${seq}"]`));
@@ -216,41 +223,54 @@ export class Thread extends BatonElement {
     this.#isAtEnd = isAtEnd;
     // A first line that was never out of sight asks for nothing: the page has only just been filled.
     if (scrollTop > STICKY) this.#hasBeenBelowTop = true;
-    if (scrollTop < STICKY && this.#hasBeenBelowTop) void this.#up();
-    else if (scrollHeight - scrollTop - clientHeight < STICKY && this.#to < this.#entries.length) this.#down();
+    if (scrollTop < NEAR && this.#hasBeenBelowTop) void this.#up();
+    else if (scrollHeight - scrollTop - clientHeight < NEAR && this.#to < this.#entries.length) this.#down();
     this.#showLatest();
+  }
+
+  /** Add lines in the next frame, until there are enough of them around what is in view. */
+  #moreSoon() {
+    if (this.#isMoreDue) return;
+    this.#isMoreDue = true;
+    requestAnimationFrame(() => {
+      this.#isMoreDue = false;
+      if (!this.isConnected) return;
+      if (!this.#isAtEnd) this.#scrolled();
+      else if (this.#from > 0 && this.#to - this.#from < AT_FIRST) this.#addAbove();
+    });
+  }
+
+  #addAbove() {
+    this.#from = Math.max(0, this.#from - STEP);
+    this.#to = Math.min(this.#to, this.#from + WINDOW);
+    this.#render();
+    if (this.#isAtEnd) this.toEnd();
+    this.#moreSoon();
   }
 
   /** Older lines into the page, and into the browser where there are none left. */
   async #up() {
     if (this.#isLoading) return;
-    if (this.#from > 0) {
-      this.#from = Math.max(0, this.#from - STEP);
-      this.#to = Math.min(this.#to, this.#from + WINDOW + STEP);
-      this.#render();
-      return;
-    }
+    if (this.#from > 0) return this.#addAbove();
     if (!this.#loadOlder) return;
     this.#isLoading = true;
     const told = this.find(".thread-older");
     const timer = setTimeout(() => (told.hidden = false), SKELETON_MS);
-    const before = this.#entries.length;
     try {
       const hasMore = await this.#loadOlder();
       if (!hasMore) this.#loadOlder = null;
     } finally {
       clearTimeout(timer);
       told.hidden = true;
-      this.#isLoading = false;
+      this.#isLoading = false; // the lines come by `show`, in front of those that are in the page
     }
-    // The lines have come by `show`, in front of those that are in the page.
-    if (this.#entries.length > before && this.#from > 0) void this.#up();
   }
 
   #down() {
     this.#to = Math.min(this.#entries.length, this.#to + STEP);
-    this.#from = Math.max(this.#from, this.#to - WINDOW - STEP);
+    this.#from = Math.max(this.#from, this.#to - WINDOW);
     this.#render();
+    this.#moreSoon();
   }
 
   #showLatest() {
