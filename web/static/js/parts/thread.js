@@ -8,9 +8,9 @@
 import { BatonElement } from "../core/element.js";
 import { fill, make, reconcile } from "../core/render.js";
 
-const WINDOW = 300; // lines in the page, at most
-const STEP = 25; // lines that are added in one frame: more would hold up everything else
-const AT_FIRST = 100; // so many are there soon, one frame after the other
+const WINDOW = 120; // lines in the page, at most
+const STEP = 15; // lines that are added in one frame: more would hold up everything else
+const AT_FIRST = 60; // so many are there soon, one frame after the other
 const NEAR = 400; // px from the first or last line in the page: the next ones are added
 const STICKY = 100; // px from the end that still count as being there
 const FOLD_LINES = 12;
