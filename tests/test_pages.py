@@ -1,5 +1,6 @@
 """What browsers are given around the screens: files under addresses that last, policies, languages."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 
@@ -35,7 +36,7 @@ def test_everything_that_a_page_loads_is_there_and_may_be_kept_for_ever(client: 
     assert page.headers["Content-Encoding"] == "br"
     found = addresses(client.get(path).text)
     assert any(each.endswith(".css") for each in found)
-    assert any(each.endswith("main.js") for each in found)
+    assert any(each.endswith("main.all.js") for each in found)
     for address in found:
         answer = client.get(address, headers={"Accept-Encoding": "br, gzip"})
         assert answer.status_code == 200, address
@@ -46,21 +47,15 @@ def test_everything_that_a_page_loads_is_there_and_may_be_kept_for_ever(client: 
             assert answer.headers["Content-Encoding"] == "br", address
 
 
-def test_a_page_names_all_modules_that_its_script_imports(client: FlaskClient) -> None:
-    html = client.get("/operator").text
-    preloaded = set(re.findall(r'<link rel="modulepreload" href="([^"]+)">', html))
+@pytest.mark.parametrize("path", PAGES)
+def test_the_scripts_of_a_page_are_one_file(client: FlaskClient, path: str) -> None:
+    html = client.get(path).text
     (script,) = re.findall(r'<script type="module" src="([^"]+)">', html)
-    imported: set[str] = set()
-    left = [script]
-    while left:
-        module = left.pop()
-        for target in re.findall(r'from\s*"(\.[^"]+)"|import\s*"(\.[^"]+)"', client.get(module).text):
-            parts = f"{module.rsplit('/', 1)[0]}/{target[0] or target[1]}".split("/")
-            address = re.sub(r"[^/]+/\.\./", "", "/".join(part for part in parts if part != "."))
-            if address not in imported and not address.endswith(".d.ts"):
-                imported.add(address)
-                left.append(address)
-    assert preloaded == imported | {script}
+    code = client.get(script).text
+    assert not re.search(r"^(import|export)\b", code, re.M)
+    for later in re.findall(r'\bimport\("([^"]+)"\)', code):
+        address = posixpath.normpath(posixpath.join(posixpath.dirname(script), later))
+        assert client.get(address).status_code == 200, later
 
 
 def test_an_address_of_another_state_is_not_there(client: FlaskClient) -> None:

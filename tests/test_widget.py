@@ -18,11 +18,12 @@ COLOURS = [
 
 
 def loaded(baton: Baton, path: str) -> tuple[int, str]:
-    """Return how many bytes come over the wire for something, and what it is."""
+    """Return how many bytes come over the wire for something, with its headers, and what it is."""
     with baton.client.stream("GET", path, headers={"Accept-Encoding": "br"}) as answer:
         answer.read()
         assert answer.status_code == 200, path
-        return answer.num_bytes_downloaded, answer.text
+        headers = sum(len(name) + len(value) + len(": \r\n") for name, value in answer.headers.raw)
+        return len("HTTP/1.1 200 OK\r\n\r\n") + headers + answer.num_bytes_downloaded, answer.text
 
 
 @pytest.mark.one_postgres
@@ -30,14 +31,16 @@ def test_the_widget_is_light(baton: Baton) -> None:
     launcher, _ = loaded(baton, "/widget.js")
     assert launcher < 10_000
     frame, page = loaded(baton, "/widget")
-    at_first, _, later = page.partition('<template id="later">')
-    later, _, rest = later.partition("</template>")
-    files = re.compile(r'(?:href|src)="(/static/[^"]+\.(?:js|css))"')
-    begun = {path: loaded(baton, path)[0] for path in files.findall(at_first + rest)}
-    more = {path: loaded(baton, path)[0] for path in files.findall(later)}
-    assert len(begun) < 15
-    assert frame + sum(begun.values()) < 25_000, begun
-    assert launcher + frame + sum({**begun, **more}.values()) < 60_000, more
+    files = re.findall(r'(?:href|src)="(/static/[^"]+\.(?:js|css|svg))"', page)
+    begun = {path: loaded(baton, path) for path in files}
+    (main,) = (path for path in files if path.endswith("/main.all.js"))
+    later = re.findall(r'import\("\./([^"]+)"\)', begun[main][1])
+    more = {path: loaded(baton, f"{main.rpartition('/')[0]}/{path}") for path in later}
+    assert list(more) == ["chat.all.js"]
+    weights = {path: weight for path, (weight, _) in (begun | more).items()}
+    assert len(weights) < 10
+    assert frame + sum(weight for weight, _ in begun.values()) < 30_000, weights
+    assert launcher + frame + sum(weights.values()) < 60_000, weights
 
 
 def test_any_colour_of_an_admins_is_made_one_that_can_be_read() -> None:
