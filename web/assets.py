@@ -54,9 +54,7 @@ def init_app(app: Flask, config: Config) -> None:
             if path.is_file() and compressor.should_compress(path.name):
                 compressor.compress(str(path))
 
-    folder = build(
-        config, "static", [*sources, *fonts, *emoji_lists.SOURCES, Path(__file__), Path(modules.__file__)], make
-    )
+    folder = build(config, "static", [*sources, *fonts, *emoji_lists.SOURCES, *tools], make)
     served = WhiteNoise(
         app.wsgi_app,
         folder.parent,

@@ -99,6 +99,7 @@ export class Page extends BatonElement {
       await this.load();
       this.#isLoaded = true;
       this.piece("content").hidden = false;
+      this.piece("skeleton").hidden = true; // also where it is being loaded once more
       this.piece("trouble").hidden = true;
     } catch (error) {
       if (number === this.#loads && this.#isOpen) this.#showTrouble(error);

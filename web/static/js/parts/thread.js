@@ -89,7 +89,8 @@ export class Thread extends BatonElement {
     const first = this.#entries.slice(this.#from, this.#to).find((entry) => entry.kind !== "divider");
     const wasAtEnd = this.#isAtEnd || this.#entries.length === 0;
     const lastIsMine = entries.at(-1)?.["side"] === "mine" && entries.at(-1)?.key !== this.#entries.at(-1)?.key;
-    const from = first ? entries.findIndex((entry) => entry.key === first.key) : -1;
+    let from = first ? entries.findIndex((entry) => entry.key === first.key) : -1;
+    while (entries[from - 1]?.kind === "divider") from -= 1;
     const size = this.#to - this.#from;
     const isFollowed = this.#to === this.#entries.length; // the last line is in the page
     this.#entries = entries;

@@ -139,6 +139,7 @@ export class Workspace {
     const { state } = desk;
     const { section, chatId, isPanel } = place.where;
     this.#root.dataset["pane"] = chatId ? "chat" : "list";
+    this.#root.toggleAttribute("data-ready", state.me !== null);
     const isWide = this.#wide.matches;
     const isPanelOpen = chatId !== null && (isWide ? !this.#isPanelClosed : isPanel);
     this.customer.hidden = !isPanelOpen;
