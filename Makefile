@@ -61,9 +61,10 @@ translations: $(VENV)/.development  ## Collect the sentences of the screens, for
 	@$(BIN)/pybabel --quiet extract $(SENTENCES) -o .cache/messages.pot .
 	@$(BIN)/pybabel --quiet update -i .cache/messages.pot -d web/translations $(CATALOGUES)
 
-bench: $(VENV)/.development  ## Measure assignment beside procrastinate, and live events beside socket.io
+bench: $(VENV)/.development  ## Measure assignment beside procrastinate, live events beside socket.io, screens beside their limits
 	@$(BIN)/python -m bench.assignment $(ARGS)
 	@$(NODE) $(BIN)/python -m bench.live $(ARGS)
+	@$(BIN)/python -m bench.screens $(ARGS)
 
 clean:  ## Remove the virtual environment and caches; the data in .data stays
 	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
