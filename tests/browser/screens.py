@@ -45,6 +45,7 @@ class Screen:
         for step in self.steps:
             step(page)
         expect(page.locator(self.shows).first).to_be_visible()
+        expect(page.locator("baton-desk:not([hidden], [data-ready])")).to_have_count(0)
 
 
 DESK = ".next-card:visible, .calm:visible"
