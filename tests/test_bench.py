@@ -1,11 +1,7 @@
 """The benchmark runs, in a tiny setting, and prints its tables."""
 
-import os
-import shutil
 import subprocess
 import sys
-
-import pytest
 
 from tests.conftest import Servers
 from tests.servers import ROOT
@@ -46,26 +42,5 @@ def test_sockets_are_measured_on_both_sides_and_nothing_is_left_behind(servers: 
 
     assert done.returncode == 0, done.stderr
     assert "20 sockets" in done.stdout
-    with server.empty_database() as database:
-        assert database.rows("select datname from pg_database where datname like 'baton_bench_%%'") == []
-
-
-def test_screens_are_measured_and_nothing_is_left_behind(servers: Servers) -> None:
-    if shutil.which("chromium") is None:
-        assert os.environ.get("CI") != "true", "no chromium, and this is CI"
-        pytest.skip("no chromium")
-    server = servers.server("postgres-18-embedded")
-
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.screens", "--database-url", server.cluster.url, "--quick", "--only=widget"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "launcher, with headers" in done.stdout
     with server.empty_database() as database:
         assert database.rows("select datname from pg_database where datname like 'baton_bench_%%'") == []
