@@ -58,8 +58,8 @@ format: $(VENV)/.development  ## Format the Python, and fix what can be fixed
 
 translations: $(VENV)/.development  ## Collect the sentences of the screens, for translators: web/translations
 	@mkdir -p .cache
-	@$(BIN)/pybabel --quiet extract $(SENTENCES) -o .cache/messages.pot .
-	@$(BIN)/pybabel --quiet update -i .cache/messages.pot -d web/translations $(CATALOGUES)
+	@$(BIN)/python -m babel.messages.frontend --quiet extract $(SENTENCES) -o .cache/messages.pot .
+	@$(BIN)/python -m babel.messages.frontend --quiet update -i .cache/messages.pot -d web/translations $(CATALOGUES)
 
 bench: $(VENV)/.development  ## Measure assignment beside procrastinate, live events beside socket.io, screens beside their limits
 	@$(BIN)/python -m bench.assignment $(ARGS)

@@ -43,6 +43,41 @@ def test_every_sentence_is_translated_and_nothing_else(said: Catalog, code: str)
         assert not message.fuzzy, message.id
 
 
+def test_what_the_server_says_is_collected_where_it_stands(said: Catalog) -> None:
+    collected = {message.id for message in said}
+    functions = ROOT / "sql/functions"
+    for line in (functions / "errors.sql").read_text().splitlines():
+        if line.startswith("    ('"):
+            message, hint = (each.replace("''", "'") for each in re.findall(r", '((?:[^']|'')*)'", line))
+            assert {message, hint} <= collected, line
+    for path in functions.glob("*.sql"):
+        for call in re.findall(r"perform private\.audit\([^;]*;", path.read_text()):
+            actions = set(re.findall(r"'(\w+\.\w+)'", call))
+            assert actions, call
+            assert actions <= collected, call
+    assert "The database is not available." in collected
+
+
+def test_a_refusal_is_said_in_the_language_of_the_page_as_far_as_that_has_it() -> None:
+    known = {message.id: message.string for message in catalogue("ar") if isinstance(message.id, str)}
+    given = {"message": "You may not do that.", "hint": "Ask an admin."}
+    special = {"message": "An argument is missing or out of range.", "hint": "name: at most 200 characters."}
+    shown = run_module(
+        "const sentences = { textContent: JSON.stringify(given.known) };"
+        "globalThis.document = { documentElement: { lang: 'ar' }, getElementById: () => sentences };"
+        "const { problemText } = await import(given.module);"
+        "console.log(JSON.stringify(given.problems.map(problemText)));",
+        known=known,
+        module=(ROOT / "web/static/js/core/problem.js").as_uri(),
+        problems=[given, special, {**given, "hint": None}],
+    )
+    assert shown == [
+        f"{known[given['message']]} {known[given['hint']]}",
+        f"{known[special['message']]} {special['hint']}",
+        known[given["message"]],
+    ]
+
+
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_translation_names_the_values_of_its_sentence(code: str) -> None:
     for message in catalogue(code):

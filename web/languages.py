@@ -87,6 +87,14 @@ def script_sentences(*folders: str) -> Markup:
     return Markup(orjson.dumps(sentences).decode().replace("<", "\\u003c"))  # noqa: S704
 
 
+def _is_said_by(folders: tuple[str, ...], place: str) -> bool:
+    if place in ("sql/functions/errors.sql", "web/errors.py"):  # whoever asks the server may hear these
+        return True
+    if place.startswith("sql/functions/"):  # the audit log's
+        return "console" in folders
+    return any(f"static/js/{folder}/" in place for folder in folders)
+
+
 @cache
 def _sentences(code: str, folders: tuple[str, ...]) -> dict[str, Any]:
     path = TRANSLATIONS / code / "LC_MESSAGES" / "messages.po"
@@ -96,8 +104,7 @@ def _sentences(code: str, folders: tuple[str, ...]) -> dict[str, Any]:
         catalogue = read_po(source, code)
     found: dict[str, Any] = {}
     for message in catalogue:
-        places = [place for place, _ in message.locations]
-        if not any(f"static/js/{folder}/" in place for place in places for folder in folders):
+        if not any(_is_said_by(folders, place) for place, _ in message.locations):
             continue
         if isinstance(message.id, tuple | list):
             found[message.id[0]] = list(message.string or ())

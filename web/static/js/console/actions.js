@@ -4,10 +4,10 @@
 
 import { ApiError } from "../core/api.js";
 import { gettext, ngettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 import { fill, make, reconcile } from "../core/render.js";
 import { ask, dialogOf } from "../parts/dialogs.js";
 import { openMenu } from "../parts/menu.js";
-import { sentenceOf } from "./page.js";
 
 const MOST = 200; // chats in one request
 
@@ -178,7 +178,7 @@ export class ChatActions {
       this.#console.toast(
         ngettext("%(num)s chat was refused:", "%(num)s chats were refused:", refused.length),
         "problem",
-        refused.slice(0, 5).map(({ chat_id, message }) => `${names.get(chat_id) ?? ""}: ${message ?? ""}`),
+        refused.slice(0, 5).map(({ chat_id, message }) => `${names.get(chat_id) ?? ""}: ${gettext(message ?? "")}`),
       );
     }
   }

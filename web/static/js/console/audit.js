@@ -3,8 +3,9 @@
 /** @import { AuditEntry, AuditProblem, Operator } from "./types.d.ts" */
 
 import { gettext, language, ngettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 import { fill, make, reconcile } from "../core/render.js";
-import { Page, sentenceOf } from "./page.js";
+import { Page } from "./page.js";
 
 const PAGE = 50;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -99,7 +100,7 @@ class Audit extends Page {
       id,
       at,
       time: times.format(Date.parse(at)),
-      action_text: sentenceCase(action),
+      action_text: actionText(action),
       actor: this.#name(actor_id) || actor_kind,
       subject: this.#name(subject_id),
       detail_text: Object.entries(detail)
@@ -124,10 +125,12 @@ class Audit extends Page {
 }
 
 /**
- * An action is a word of the log's own, the same in every language: `operator.role_changed`.
+ * An action is a word of the log's own, such as `operator.role_changed`; languages other than English say it in theirs.
  * @param {string} action
  */
-function sentenceCase(action) {
+function actionText(action) {
+  const said = gettext(action);
+  if (said !== action) return said;
   const text = action.replaceAll(/[._]/g, " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

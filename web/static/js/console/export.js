@@ -2,8 +2,9 @@
 // could not carry the access token.
 
 import { gettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 import { valuesOf } from "../parts/forms.js";
-import { Page, sentenceOf } from "./page.js";
+import { Page } from "./page.js";
 import { midnight } from "./rows.js";
 
 /** `<baton-export>` */

@@ -3,10 +3,11 @@
 /** @import { Invitation, Operator } from "./types.d.ts" */
 
 import { gettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 import { fill, make, reconcile } from "../core/render.js";
 import { ask, dialogOf } from "../parts/dialogs.js";
 import { paced } from "./pace.js";
-import { Page, sentenceOf } from "./page.js";
+import { Page } from "./page.js";
 import { invitationRow, operatorRow, roleText } from "./people.js";
 
 const EVERY_MS = 5000;

@@ -3,9 +3,8 @@
 
 /** @import { Console } from "./types.d.ts" */
 
-import { ApiError } from "../core/api.js";
 import { BatonElement } from "../core/element.js";
-import { gettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 
 const SKELETON_MS = 150; // before that nothing is shown: most pages are there sooner
 
@@ -121,19 +120,7 @@ export class Page extends BatonElement {
 
   /** @param {unknown} error */
   #showTrouble(error) {
-    if (!(error instanceof ApiError)) reportError(error);
     this.piece("trouble-text").textContent = sentenceOf(error);
     this.piece("trouble").hidden = false;
   }
-}
-
-/**
- * What went wrong, for people.
- * @param {unknown} error
- */
-export function sentenceOf(error) {
-  if (!(error instanceof ApiError)) return gettext("Something went wrong.");
-  if (error.status === 0) return gettext("The server cannot be reached.");
-  const { message, hint } = error.problem;
-  return hint ? `${message} ${hint}` : message;
 }

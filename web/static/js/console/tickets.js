@@ -3,10 +3,11 @@
 /** @import { Ticket } from "./types.d.ts" */
 
 import { gettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 import { fill, make, reconcile } from "../core/render.js";
 import { moment, stamp } from "../core/time.js";
 import { dialogOf } from "../parts/dialogs.js";
-import { Page, sentenceOf } from "./page.js";
+import { Page } from "./page.js";
 
 const PAGE = 50;
 

@@ -4,6 +4,7 @@
 
 import { ApiError, send } from "../core/api.js";
 import { gettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 import { signIn } from "../core/session.js";
 import { isComplete, showRefusal, valuesOf } from "../parts/forms.js";
 
@@ -69,7 +70,7 @@ async function look() {
     [...form.querySelectorAll("input")].find(({ value, readOnly }) => value === "" && !readOnly)?.focus();
   } catch (error) {
     const isPassing = error instanceof ApiError && error.isTransient;
-    if (isPassing) part("shut-text").textContent = error.message;
+    if (isPassing) part("shut-text").textContent = sentenceOf(error);
     again.hidden = !isPassing;
     show("shut");
     if (!(error instanceof ApiError)) throw error;

@@ -3,6 +3,7 @@
 /** @import { ChatView, Message, Outgoing } from "../core/types.d.ts" */
 
 import { gettext } from "../core/i18n.js";
+import { problemText } from "../core/problem.js";
 import { clock, day, dayKey } from "../core/time.js";
 
 const GROUP_MS = 5 * 60_000; // messages of one author within this stand under one name
@@ -125,7 +126,7 @@ function unsentEntry(entry, reader) {
     is_deleted: false,
     attachments: entry.attachments,
     state: isFailed ? "failed" : "pending",
-    state_text: isFailed ? problemText(entry) : entry.problem ? gettext("Waiting for the connection") : "",
+    state_text: isFailed ? whyNot(entry) : entry.problem ? gettext("Waiting for the connection") : "",
     is_failed: isFailed,
     has_actions: false,
     actions_label: null,
@@ -134,8 +135,8 @@ function unsentEntry(entry, reader) {
 }
 
 /** @param {Outgoing} entry */
-function problemText(entry) {
-  return gettext("Not sent: %(problem)s", { problem: entry.problem?.message ?? "" });
+function whyNot(entry) {
+  return gettext("Not sent: %(problem)s", { problem: entry.problem ? problemText({ ...entry.problem, hint: null }) : "" });
 }
 
 /**

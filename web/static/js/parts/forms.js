@@ -2,6 +2,7 @@
 
 import { ApiError } from "../core/api.js";
 import { gettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Field */
 
@@ -26,8 +27,7 @@ export function isComplete(form) {
  * @param {unknown} error
  */
 export function showRefusal(form, error) {
-  const { message, hint } =
-    error instanceof ApiError ? error.problem : { message: gettext("Something went wrong."), hint: null };
+  const hint = error instanceof ApiError ? error.problem.hint : null;
   const [name, what] = hint?.match(/^(\w+): ([^]*)$/)?.slice(1) ?? [];
   const field = name ? fieldsOf(form).find((each) => each.name === name) : undefined;
   if (field && what) {
@@ -36,7 +36,7 @@ export function showRefusal(form, error) {
     return;
   }
   const place = form.querySelector('[data-part="problem"]');
-  if (place) place.textContent = hint ? `${message} ${hint}` : message;
+  if (place) place.textContent = sentenceOf(error);
   else throw error;
 }
 

@@ -13,6 +13,7 @@ import { ApiError } from "../core/api.js";
 import { BatonElement } from "../core/element.js";
 import { gettext } from "../core/i18n.js";
 import { newId } from "../core/id.js";
+import { sentenceOf } from "../core/problem.js";
 import { attachmentsIn, upload } from "../parts/attach.js";
 import { entriesOf } from "../parts/entries.js";
 import { toast } from "../parts/toasts.js";
@@ -519,8 +520,7 @@ export class ChatPane extends BatonElement {
       // What was written is not lost: back into the box it goes, and one reads why.
       if (chatId === this.#chatId && this.#note.text === "") this.#note.text = text;
       const again = error.isTransient ? { label: gettext("Try again"), run: () => this.#again(text, id) } : {};
-      const problem = [error.problem.message, error.problem.hint].filter(Boolean).join(" ");
-      toast(gettext("The note was not saved: %(problem)s", isolated({ problem })), { kind: "problem", ...again });
+      toast(gettext("The note was not saved: %(problem)s", isolated({ problem: sentenceOf(error) })), { kind: "problem", ...again });
       return false;
     }
   }
@@ -686,8 +686,7 @@ export class ChatPane extends BatonElement {
 
 /** @param {unknown} error */
 function refused(error) {
-  if (!(error instanceof ApiError)) throw error;
-  toast(error.problem.message, { kind: "problem" });
+  toast(sentenceOf(error), { kind: "problem" });
 }
 
 customElements.define("baton-chat", ChatPane);

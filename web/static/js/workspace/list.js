@@ -6,6 +6,7 @@
 import { ApiError } from "../core/api.js";
 import { BatonElement } from "../core/element.js";
 import { gettext, ngettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 import { fill, make, reconcile } from "../core/render.js";
 import { clock } from "../core/time.js";
 import { frozenOrder, list } from "./state.js";
@@ -155,7 +156,7 @@ export class ChatList extends BatonElement {
     if (section === "mentions") isLoading = this.#mentions === null;
     this.named("skeleton").hidden = !(isLoading && this.#isSkeletonDue && this.#problem === null);
     this.named("trouble").hidden = this.#problem === null;
-    this.named("trouble-text").textContent = this.#problem?.problem.message ?? "";
+    this.named("trouble-text").textContent = this.#problem ? sentenceOf(this.#problem) : "";
     const box = shown.length === 1 ? shown[0] : undefined;
     this.named("load-more").hidden = !box || state.boxes[box].cursor === null;
   }

@@ -10,6 +10,7 @@ import { announce } from "../core/announce.js";
 import { ApiError } from "../core/api.js";
 import { BatonElement } from "../core/element.js";
 import { gettext, ngettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 import { Alerts } from "../parts/alerts.js";
 import { showMenu } from "../parts/menu.js";
 import { Palette } from "../parts/palette.js";
@@ -521,9 +522,7 @@ export class Workspace {
     try {
       await task();
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      const { message, hint } = error.problem;
-      toast(hint ? `${message} ${hint}` : message, { kind: "problem" });
+      toast(sentenceOf(error), { kind: "problem" });
     }
   }
 
