@@ -788,17 +788,19 @@ begin
     from pairs p cross join lateral private.own_marks(p.chat_ids, p.person_ids) m
     group by m.chat_id, m.unread_count, m.snoozed_until, m.idle_at;
   return query
-    select 'gone', l.chat_id, array_agg(s.person_id), null::jsonb
+    select 'gone', l.chat_id, array_agg(s.person_id), to_jsonb(o.name)
     from private.left_queue(p_chat_ids, p_since) l
+    join public.chats c on c.id = l.chat_id
+    left join public.operators o on o.id = c.assigned_operator_id
     cross join unnest(v_staff_ids) as s (person_id)
     where not exists (
       select from unnest(v_seen_ids, v_seer_ids) as v (chat_id, person_id)
       where v.chat_id = l.chat_id and v.person_id = s.person_id
     )
-    group by l.chat_id;
+    group by l.chat_id, o.name;
 end
 $$;
 
-comment on function private.list_news(uuid[], bigint[], uuid[], uuid[]) is 'What the lists of these persons show of chats that have changed, from these events on (null: only signals): row (the same for all), mark (their own, of those who may see the chat), gone (they could see it until now); next (of those for whom it is asked), kind (operator or admin). For the relays.';
+comment on function private.list_news(uuid[], bigint[], uuid[], uuid[]) is 'What the lists of these persons show of chats that have changed, from these events on (null: only signals): row (the same for all), mark (their own, of those who may see the chat), gone (they could see it until now; with the name of who has it, null: nobody); next (of those for whom it is asked), kind (operator or admin). For the relays.';
 revoke execute on function private.list_news(uuid[], bigint[], uuid[], uuid[]) from public, anon, authenticated;
 grant execute on function private.list_news(uuid[], bigint[], uuid[], uuid[]) to service_role;

@@ -36,10 +36,12 @@ def wait_for_row(socket: Socket, chat: dict[str, Any], **fields: Any) -> Frame:
             return row
 
 
-def wait_for_gone(socket: Socket, chat: dict[str, Any]) -> None:
-    """Return when the chat is said to have gone."""
-    while chat["id"] not in socket.expect("inbox").get("gone", ()):
+def wait_for_gone(socket: Socket, chat: dict[str, Any]) -> str | None:
+    """Return, when the chat is said to have gone, who has it."""
+    while chat["id"] not in (frame := socket.expect("inbox")).get("gone", ()):
         pass
+    holder: str | None = frame.get("taken", {}).get(chat["id"])
+    return holder
 
 
 def all_until_row(socket: Socket, chat: dict[str, Any]) -> str:
@@ -64,7 +66,7 @@ def test_each_is_told_of_what_he_may_see_and_when_he_may_see_it_no_more(
     ok(ana.takes_next())
     for screen in (anas, adas):
         wait_for_row(screen, chat, chat_state="assigned", holder_name="Ana")
-    wait_for_gone(bens, chat)
+    assert wait_for_gone(bens, chat) == "Ana"
     customer.writes(chat, "hello?")
     mine = wait_for_row(anas, chat, unread_count=2)
     theirs = wait_for_row(adas, chat, unread_count=2)
@@ -160,7 +162,7 @@ def test_a_deleted_chat_has_gone(connected: Connected, customer: Person, operato
     chat = customer.starts_chat()
     wait_for_row(screen, chat)
     owner.rows("delete from chats where id = %s", chat["id"])
-    wait_for_gone(screen, chat)
+    assert wait_for_gone(screen, chat) is None
 
 
 def test_too_many_changes_are_a_reset(

@@ -492,7 +492,7 @@ def test_what_is_told_of_a_chat_is_what_its_lists_show(world: World) -> None:
     assert shared | own == listed
 
 
-def test_nothing_is_told_of_a_chat_to_those_who_may_not_see_it_but_that_it_has_gone(world: World) -> None:
+def test_nothing_is_told_of_a_chat_to_those_who_may_not_see_it_but_to_whom_it_has_gone(world: World) -> None:
     ana, ben, cleo, ada = world.operator("Ana"), world.operator("Ben"), world.operator("Cleo"), world.admin()
     people = [ana, ben, cleo, ada]
     chat = world.chat("assigned", cleo)
@@ -503,7 +503,7 @@ def test_nothing_is_told_of_a_chat_to_those_who_may_not_see_it_but_that_it_has_g
     assert told(rows, "mark") == {(chat, person.id) for person in (ana, cleo, ada)}
     assert told(rows, "gone") == {(chat, ben.id)}
     (gone,) = (row for row in rows if row["what"] == "gone")
-    assert gone["content"] is None
+    assert gone["content"] == "Ana"
     # What happens to it afterwards is none of his business.
     since = world.get(chat)["event_seq"] + 1
     ana.replies(chat)
@@ -517,7 +517,9 @@ def test_a_chat_that_leaves_the_queue_by_its_end_has_gone(world: World) -> None:
     chat = world.chat(customer=kim)
     since = world.get(chat)["event_seq"] + 1
     kim.call("complete_chat", p_chat_id=chat)
-    assert told(news(world, {chat: since}, [ana, ada]), "gone") == {(chat, ana.id)}
+    rows = news(world, {chat: since}, [ana, ada])
+    assert told(rows, "gone") == {(chat, ana.id)}
+    assert [row["content"] for row in rows if row["what"] == "gone"] == [None]
 
 
 @pytest.mark.parametrize("what", ["started", "written", "reopened", "handed back"])

@@ -143,6 +143,8 @@ class Lists:
                 part["changed"] = news.changed[person_id]
             if person_id in news.gone:
                 part["gone"] = news.gone[person_id]
+            if person_id in news.taken:
+                part["taken"] = news.taken[person_id]
         if person_id in news.next_for:
             row = news.next(person_id)
             told = (row["chat_id"], row["decision"], row["reason"]) if row else ()
@@ -161,6 +163,7 @@ class ListNews:
         self.kinds: dict[UUID, str] = {}  # operator or admin; of those who are that now
         self.changed: dict[UUID, list[orjson.Fragment]] = defaultdict(list)  # rows, by person
         self.gone: dict[UUID, list[UUID]] = defaultdict(list)  # what they could see until now
+        self.taken: dict[UUID, dict[str, str]] = defaultdict(dict)  # of those, who has it now, by chat
         self._next: dict[UUID, Row] = {}
         parts: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         for what, *part in answer:
@@ -178,9 +181,11 @@ class ListNews:
                 next_id, why = next_of.get(person_id, (None, {}))
                 if next_id == chat_id:
                     self._next[person_id] = row | why
-        for chat_id, person_ids, _ in parts["gone"]:
+        for chat_id, person_ids, holder in parts["gone"]:
             for person_id in person_ids:
                 self.gone[person_id].append(chat_id)
+                if holder is not None:
+                    self.taken[person_id][str(chat_id)] = holder
         if changes.deleted:
             for person_id in self.kinds:
                 self.gone[person_id] += changes.deleted

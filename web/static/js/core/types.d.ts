@@ -330,6 +330,8 @@ export interface InboxFrame {
   changed?: ListRow[];
   /** Chats that one may see no more, or that are deleted. */
   gone?: string[];
+  /** Who has those of them that somebody has taken: names by the chats' ids. */
+  taken?: Record<string, string>;
   /** Null: nothing waits. */
   next?: NextRow | null;
   /** Fetch the boxes afresh. */

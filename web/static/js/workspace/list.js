@@ -1,7 +1,7 @@
 // The list of chats: the desk with what is next, or one box, the mentions, what a search has found.
 
 /** @import { Workspace } from "./workspace.js" */
-/** @import { Box, ListRow, Mention, SearchResult } from "./types.d.ts" */
+/** @import { Box, DeskState, ListRow, Mention, SearchResult } from "./types.d.ts" */
 
 import { ApiError } from "../core/api.js";
 import { BatonElement } from "../core/element.js";
@@ -10,7 +10,7 @@ import { sentenceOf } from "../core/problem.js";
 import { fill, make, reconcile } from "../core/render.js";
 import { clock } from "../core/time.js";
 import { frozenOrder, list } from "./state.js";
-import { mentionView, nextView, resultView, rowView } from "./views.js";
+import { isolated, mentionView, nextView, resultView, rowView } from "./views.js";
 
 const SKELETON_MS = 150;
 const SEARCH_MS = 150; // after the last letter
@@ -39,7 +39,7 @@ export class ChatList extends BatonElement {
   #shown = new WeakMap();
   /** Grows as time passes. */
   #tick = 0;
-  /** Rows that have just gone to somebody else, by box. @type {Map<string, { row: ListRow, box: Box }>} */
+  /** Rows that have just gone to somebody else, by box. @type {Map<string, { row: ListRow, box: Box, text: string }>} */
   #gone = new Map();
   /** @type {Map<string, ListRow>} */
   #before = new Map();
@@ -237,7 +237,7 @@ export class ChatList extends BatonElement {
     const row = state.rows.get(before);
     if (row?.chat_state === "waiting_assignment" || row?.assigned_operator_id === state.me?.id) return;
     const gone = this.named("next-gone");
-    gone.textContent = goneText(row);
+    gone.textContent = goneText(before, state);
     gone.hidden = false;
     gone.addEventListener("animationend", () => (gone.hidden = true), { once: true });
   }
@@ -301,7 +301,7 @@ export class ChatList extends BatonElement {
     const { desk, place, drafts } = this.#the;
     const { chatId, section } = place.where;
     const hasDraft = drafts.has(row.id);
-    const gone = this.#gone.has(row.id) ? goneText(desk.state.rows.get(row.id)) : "";
+    const gone = this.#gone.get(row.id)?.text ?? "";
     const known = this.#shown.get(element);
     const of = [section, row.id === chatId, hasDraft, gone, this.#tick].join();
     if (known?.row === row && known.of === of) return;
@@ -326,7 +326,7 @@ export class ChatList extends BatonElement {
         const now = rows.get(id);
         const isTaken = row.chat_state === "waiting_assignment" && now?.chat_state !== "waiting_assignment";
         if (!isTaken || now?.assigned_operator_id === desk.state.me?.id) continue;
-        this.#gone.set(id, { row, box: "queue" });
+        this.#gone.set(id, { row, box: "queue", text: goneText(id, desk.state) });
         setTimeout(() => {
           this.#gone.delete(id);
           this.redraw();
@@ -489,10 +489,15 @@ function emptyText(box) {
   }
 }
 
-/** @param {ListRow | undefined} row  as it is now */
-function goneText(row) {
-  if (row?.chat_state === "assigned" && row.holder_name) return gettext("%(name)s has it", { name: row.holder_name });
-  return gettext("Somebody else has it");
+/**
+ * Why a chat does not wait any more.
+ * @param {string} chatId
+ * @param {DeskState} state
+ */
+function goneText(chatId, { rows, takers }) {
+  const row = rows.get(chatId);
+  const name = takers.get(chatId) ?? (row?.chat_state === "assigned" ? row.holder_name : null);
+  return name ? gettext("%(name)s has it", isolated({ name })) : gettext("It does not wait any more");
 }
 
 /**

@@ -10,6 +10,8 @@
 /** The boxes that come with the inbox. @type {readonly Box[]} */
 const DESK = ["held", "waiting_customer", "snoozed"];
 
+const TAKERS_KEPT = 100; // it is said only for a moment
+
 /** @returns {DeskState} */
 export function emptyDesk() {
   /** @type {BoxPart} */
@@ -27,6 +29,7 @@ export function emptyDesk() {
     connection: "connecting",
     turn: 0,
     toldAt: new Map(),
+    takers: new Map(),
   };
 }
 
@@ -131,17 +134,22 @@ export function newsBetween(before, after) {
 }
 
 /**
- * How many messages of customers an operator's chats have got between two states: what he missed while he was away.
+ * How many messages an operator's chats have got between two states: what he missed while he was away.
  * @param {DeskState} before
  * @param {DeskState} after
+ * @param {ReadonlyMap<string, readonly number[]>} mine  the numbers of messages that he has sent himself meanwhile, by
+ *   chat: they were on their way
  */
-export function caughtUp(before, after) {
+export function caughtUp(before, after, mine) {
   let count = 0;
   for (const [id, row] of after.rows) {
     const known = before.rows.get(id);
-    if (!known || !after.me || boxOf(known, after.me) === "queue") continue;
-    const answers = isFromCustomer(row) ? 0 : 1; // mine, which was on its way
-    count += Math.max(0, seqOf(row) - seqOf(known) - answers);
+    const box = known && before.me ? boxOf(known, before.me) : null;
+    if (box === null || !DESK.includes(box)) continue;
+    const [first, last] = [seqOf(known) + 1, seqOf(row)];
+    const replies = new Set(mine.get(id));
+    if (!isFromCustomer(row)) replies.add(last); // also while nobody has told its sender so
+    for (let seq = first; seq <= last; seq += 1) if (!replies.has(seq)) count += 1;
   }
   return count;
 }
@@ -243,9 +251,11 @@ function withNews(state, frame) {
     rows.delete(id);
     toldAt.set(id, turn);
   }
+  const taken = Object.entries(frame.taken ?? {});
+  const takers = taken.length > 0 ? new Map([...state.takers, ...taken].slice(-TAKERS_KEPT)) : state.takers;
   return {
     ...state,
-    ...{ turn, rows, toldAt, queue: frame.queue },
+    ...{ turn, rows, toldAt, takers, queue: frame.queue },
     mentions: frame.mentions ?? state.mentions,
     next: frame.next === undefined ? renewed(state.next, rows) : frame.next,
   };

@@ -77,6 +77,7 @@ export interface ListNews {
   mentions?: number;
   changed?: ListRow[];
   gone?: string[];
+  taken?: Record<string, string>;
   next?: NextRow | null;
   reset?: boolean;
 }
@@ -189,6 +190,8 @@ export interface DeskState {
   /** Counts what was told; a row remembers its turn, so that an answer that was longer on its way is not newer. */
   turn: number;
   toldAt: ReadonlyMap<string, number>;
+  /** Who has taken what was gone last: names by the chats' ids. */
+  takers: ReadonlyMap<string, string>;
 }
 
 export type Action =
