@@ -140,6 +140,16 @@ def test_an_operator_is_told_what_came_to_him_and_what_was_taken_and_nothing_els
     ]
 
 
+def test_of_a_chat_that_is_gone_one_knows_who_has_it() -> None:
+    assert play("""
+        const before = page(desk(), "queue", [row("a", 10), row("b", 11)]);
+        const state = told(before, { gone: ["a"], taken: { a: "Ben" } }, { gone: ["b"] });
+        const taken = (_, place) => ({ taken: { [`c${place}`]: "Cleo" } });
+        const later = told(state, ...Array.from({ length: 200 }, taken));
+        show(ids(state, "queue"), [...state.takers], later.takers.size);
+    """) == [[], [["a", "Ben"]], 100]
+
+
 def test_rows_under_the_pointer_stay_where_they_are() -> None:
     assert play("""
         show(
@@ -163,10 +173,14 @@ def test_a_note_mentions_whom_it_names_whole() -> None:
 
 def test_what_was_missed_is_counted_of_ones_own_chats() -> None:
     assert play("""
-        const own = desk({ held: [held("a", 10)], waiting_customer: [answered("b", 11)] });
-        const before = page(own, "queue", [row("c", 12)]);
+        const own = desk({ held: [held("a", 10), held("e", 13)], waiting_customer: [answered("b", 11)] });
+        const before = told(page(own, "queue", [row("c", 12)]), { changed: [held("d", 9, "ben")] });
         const said = (seq, sender_type) => ({ last_message: { seq, sender_type, preview: "", created_at: "" } });
-        const others = [row("b", 20, said(2, "real")), row("c", 12, said(6, "real"))];
-        const changed = [answered("a", 10, said(4, "operator")), ...others];
-        show(caughtUp(before, told(before, { changed })));
-    """) == [3]
+        const others = [row("c", 12, said(6, "real")), held("d", 9, "ben", said(4, "real"))];
+        const e = held("e", 13, "ana", said(5, "real"));
+        const changed = [answered("a", 10, said(4, "operator")), e, row("b", 20, said(2, "real")), ...others];
+        const after = told(before, { changed });
+        // My replies that were on their way are none of what I missed, whatever came after them.
+        const mine = new Map([["a", [3]], ["e", [1, 2, 3, 9]]]);
+        show(caughtUp(before, after, new Map()), caughtUp(before, after, mine));
+    """) == [2 + 4 + 1, 1 + 2 + 1]

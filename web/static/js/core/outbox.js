@@ -14,8 +14,8 @@ import { Backoff, pause } from "./timing.js";
 const ADOPT_MS = 30_000; // what another tab has not sent by then, it will not
 
 /**
- * `change`: the chat whose messages on their way are others now.
- * @extends {Emitter<{ change: string }>}
+ * `change`: the chat whose messages on their way are others now. `sent`: the server has this one.
+ * @extends {Emitter<{ change: string, sent: Message }>}
  */
 export class Outbox extends Emitter {
   #api;
@@ -206,7 +206,10 @@ export class Outbox extends Emitter {
     const message = { chat_id, content, client_message_id, ...(paths.length > 0 ? { attachments: paths } : {}) };
     const path = this.#role === "customer" ? "/api/messages" : "/api/operator/messages";
     try {
-      this.#answer(id, "sent", null, await this.#api.post(path, message, signal));
+      /** @type {Message} */
+      const sent = await this.#api.post(path, message, signal);
+      this.#answer(id, "sent", null, sent);
+      this.emit("sent", sent);
       return null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

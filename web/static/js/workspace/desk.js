@@ -2,7 +2,7 @@
 
 /** @import { connect } from "../core/client.js" */
 /** @import { Action, Box, DeskState, Frame, Inbox, ListNews, Mention, News, QuickResponse, SearchResult } from "./types.d.ts" */
-/** @import { Chat } from "../core/types.d.ts" */
+/** @import { Chat, Message } from "../core/types.d.ts" */
 
 import { ApiError } from "../core/api.js";
 import { Emitter } from "../core/emitter.js";
@@ -36,6 +36,8 @@ export class Desk extends Emitter {
   #woken = new Set();
   /** What was known when the connection was lost. @type {DeskState | null} */
   #before = null;
+  /** What I have sent and the lists do not show yet, by chat: the messages' numbers. @type {Map<string, number[]>} */
+  #sent = new Map();
   /** Lists that are shown besides the desk's: fetched with them. @type {Set<Box>} */
   #others = new Set();
   /** @type {Map<string, number>} */
@@ -51,6 +53,7 @@ export class Desk extends Emitter {
       this.#become({ type: "connection", state });
       if (state === "polling") this.#plan(0);
     });
+    client.outbox.on("sent", (message) => this.#noteSent(message));
     this.#become({ type: "connection", state: client.live.state });
   }
 
@@ -95,8 +98,9 @@ export class Desk extends Emitter {
       this.#become({ type: "inbox", inbox, since });
       await Promise.all([...this.#others].map((box) => this.loadBox(box)));
       if (this.#before && this.#state.connection === "online") {
-        this.emit("back", caughtUp(this.#before, this.#state));
+        this.emit("back", caughtUp(this.#before, this.#state, this.#sent));
         this.#before = null;
+        this.#sent.clear();
       }
       this.emit("trouble", null);
       if (this.#state.connection === "polling") this.#plan(POLL_MS);
@@ -304,6 +308,13 @@ export class Desk extends Emitter {
   #plan(wait) {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => void this.refresh(), wait);
+  }
+
+  /** @param {Message} message */
+  #noteSent({ chat_id: chatId, seq }) {
+    const shown = this.#state.rows.get(chatId)?.last_message?.seq ?? 0;
+    const left = (this.#sent.get(chatId) ?? []).filter((known) => known > shown);
+    this.#sent.set(chatId, [...left, seq]);
   }
 
   /** @param {Frame} frame */
