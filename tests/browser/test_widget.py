@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Frame, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Frame, Locator, Page, Route, expect
 from psycopg import sql
 
 from tests.browser.conftest import ARGUMENTS
@@ -215,6 +215,20 @@ def test_a_reply_that_he_does_not_see_sounds_unless_he_has_turned_that_off(shop:
     expect(shop.find('[data-action="unmute"]')).to_be_visible()
     expect(shop.find('[data-action="mute"]')).to_be_hidden()
     database.rows("update chats set chat_state = 'completed', assigned_operator_id = null where id = %s", chat_id)
+
+
+def test_what_he_writes_while_his_chat_is_being_made_follows_it(shop: Shop) -> None:
+    shop.opens(["open"])
+    held: list[Route] = []
+    shop.page.context.route("**/api/chats", lambda route: held.append(route))
+    field = shop.find("baton-composer:defined .composer-text")
+    for text in ("one", "two", "three"):
+        field.fill(text)
+        field.press("Enter")
+    expect(shop.messages).to_have_text(["one", "two", "three"])
+    wait_until(lambda: len(held) == 1 or shop.page.evaluate("undefined"), what="the chat's request")
+    held[0].continue_()
+    shop.shows("one", "two", "three")
 
 
 def test_where_the_browser_keeps_nothing_for_us_the_page_keeps_a_key_until_its_user_signs_out(blocked: Shop) -> None:

@@ -53,6 +53,8 @@ export class Conversation extends Emitter {
   #store = null;
   /** His first message, until the chat is there. @type {Outgoing | null} */
   #first = null;
+  /** What he has written after it, in the meantime. @type {Outgoing[]} */
+  #next = [];
   /** @type {Introduction | null} */
   #introduction = null;
   #starts = new AbortController();
@@ -107,7 +109,7 @@ export class Conversation extends Emitter {
 
   /** @returns {Outgoing[]} */
   get unsent() {
-    return this.#first ? [this.#first] : (this.#store?.unsent ?? []);
+    return this.#first ? [this.#first, ...this.#next] : (this.#store?.unsent ?? []);
   }
 
   get api() {
@@ -142,7 +144,8 @@ export class Conversation extends Emitter {
   send(content, attachments, introduction) {
     const { chat } = this;
     if (this.#client && this.#store) this.#client.outbox.send(this.#store.chatId, content, attachments);
-    else if (!this.#first) void this.#begin(newId(), content, introduction);
+    else if (this.#first) this.#wait(content);
+    else void this.#begin(newId(), content, introduction);
     if (chat?.chat_state === "completed") this.rating = null;
   }
 
@@ -167,9 +170,9 @@ export class Conversation extends Emitter {
       this.#client?.outbox.discard(id);
       return "";
     }
-    const { content } = this.#first;
+    const written = [this.#first, ...this.#next].map(({ content }) => content).join("\n");
     this.#setFirst(null);
-    return content;
+    return written;
   }
 
   /**
@@ -315,16 +318,20 @@ export class Conversation extends Emitter {
     const backoff = new Backoff();
     this.#introduction = introduction;
     this.leftFor = null;
-    this.#setFirst({
-      ...{ client_message_id: id, chat_id: "", content, attachments: [], created_at: Date.now() },
-      ...{ status: "pending", problem: null, message: null },
-    });
+    this.#setFirst(outgoing(id, content));
     for (;;) {
       try {
         const chat = await this.#makeChat(id, content, introduction);
-        if (signal.aborted) return;
+        if (signal.aborted) {
+          // He waits no longer, and the team need not either.
+          void this.#asVisitor("POST", `/api/chats/${chat.id}/complete`, { reason: "cancelled" }).catch(() => {});
+          return;
+        }
         this.#host.announce("chat_started", { chat_id: chat.id });
-        return this.#watch(chat.id);
+        const next = this.#next;
+        this.#watch(chat.id);
+        for (const message of next) this.send(message.content, [], null);
+        return;
       } catch (error) {
         if (signal.aborted || !this.#first) return;
         const problem = error instanceof ApiError ? error.problem : null;
@@ -353,9 +360,18 @@ export class Conversation extends Emitter {
     return this.#asVisitor("POST", "/api/chats", chat);
   }
 
+  /** @param {string} content */
+  #wait(content) {
+    this.#next = [...this.#next, outgoing(newId(), content)];
+    this.emit("change", null);
+  }
+
   /** @param {Outgoing | null} first */
   #setFirst(first) {
-    if (!first) this.#starts.abort();
+    if (!first) {
+      this.#starts.abort();
+      this.#next = [];
+    }
     this.#first = first;
     if (first?.status === "pending" && this.#visitor.id) this.#kept.set("first", first);
     else this.#kept.delete("first");
@@ -488,6 +504,19 @@ export function isToBeSeen(chat) {
   if (chat.chat_state !== "completed") return true;
   const last = Date.parse(chat.last_message_at ?? chat.created_at);
   return chat.operator_replied_at !== null && Date.now() - last < RECENT_MS;
+}
+
+/**
+ * A message on its way into a chat that is not there yet.
+ * @param {string} id
+ * @param {string} content
+ * @returns {Outgoing}
+ */
+function outgoing(id, content) {
+  return {
+    ...{ client_message_id: id, chat_id: "", content, attachments: [], created_at: Date.now() },
+    ...{ status: "pending", problem: null, message: null },
+  };
 }
 
 /** @param {Message} message */
