@@ -59,7 +59,9 @@ class Audit extends Page {
 
   async #more() {
     try {
-      const { data, next_cursor } = await this.console.api.get(`/api/admin/audit?limit=${PAGE}&cursor=${this.#next}`);
+      const from = this.#next;
+      const { data, next_cursor } = await this.console.api.get(`/api/admin/audit?limit=${PAGE}&cursor=${from}`);
+      if (from !== this.#next) return; // pressed twice
       this.#entries = [...this.#entries, ...data];
       this.#next = next_cursor;
       this.#show();

@@ -77,9 +77,12 @@ class Chats extends Page {
     clearInterval(this.#ticking);
   }
 
-  /** @override */
-  async load() {
-    const { data, next_cursor } = await this.#fetch(null, Math.min(this.#size, MOST));
+  /**
+   * @override
+   * @param {AbortSignal} signal
+   */
+  async load(signal) {
+    const { data, next_cursor } = await this.#fetch(null, Math.min(this.#size, MOST), signal);
     // Rows do not move under the pointer: what is shown stays in its order, with what is new of it.
     if (this.#isPointed && this.#chats.length > 0) {
       const fresh = new Map(data.map((chat) => [chat.id, chat]));
@@ -148,19 +151,22 @@ class Chats extends Page {
   /**
    * @param {string | number | null} cursor
    * @param {number} limit
+   * @param {AbortSignal} [signal]
    * @returns {Promise<PageOf<ConsoleChat>>}
    */
-  #fetch(cursor, limit) {
+  #fetch(cursor, limit, signal) {
     const query = queryOf(valuesOf(this.#filters));
     query.set("limit", String(limit));
     if (cursor !== null) query.set("cursor", String(cursor));
-    return this.console.api.get(`/api/admin/chats?${query}`);
+    return this.console.api.get(`/api/admin/chats?${query}`, signal);
   }
 
   async #more() {
     const before = this.#chats.length;
     try {
-      const { data, next_cursor } = await this.#fetch(this.#next, PAGE);
+      const from = this.#next;
+      const { data, next_cursor } = await this.#fetch(from, PAGE);
+      if (from !== this.#next) return; // pressed twice
       const known = new Set(this.#chats.map(({ id }) => id));
       this.#chats = [...this.#chats, ...data.filter(({ id }) => !known.has(id))];
       this.#next = next_cursor;

@@ -6,6 +6,7 @@
 
 import { announce } from "../core/announce.js";
 import { gettext } from "../core/i18n.js";
+import { sentenceOf } from "../core/problem.js";
 import { fill, make } from "../core/render.js";
 import { ask } from "../parts/dialogs.js";
 import { PreferenceStore } from "../parts/preferences.js";
@@ -106,7 +107,7 @@ function go(place) {
 /** @param {MouseEvent} event */
 function followed(event) {
   const target = event.target instanceof Element ? event.target : null;
-  if (target?.closest('[data-action="leave"]')) return void leave();
+  if (target?.closest('[data-action="leave"]')) return void leave().catch((error) => toast(sentenceOf(error), "problem"));
   if (target?.closest('[data-action="preferences"]')) return void askForPreferences();
   if (target?.closest('[data-action="dismiss"]')) return target.closest(".toast")?.remove();
   const link = target?.closest("a[data-to]");

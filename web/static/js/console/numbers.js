@@ -21,8 +21,11 @@ class Numbers extends Page {
     this.addEventListener("chart-pointed", (event) => this.#point(/** @type {CustomEvent} */ (event).detail), { signal: this.signal });
   }
 
-  /** @override */
-  async load() {
+  /**
+   * @override
+   * @param {AbortSignal} signal
+   */
+  async load(signal) {
     const to = new Date();
     const from = new Date(to.getTime() - this.#days * 86_400_000);
     const query = new URLSearchParams({
@@ -32,9 +35,9 @@ class Numbers extends Page {
     });
     const { api } = this.console;
     const [metrics, days, totals] = await Promise.all([
-      /** @type {Promise<Metrics>} */ (api.get(`/api/admin/metrics-over-time?${query}`)),
-      this.#operatorDays(from),
-      api.get("/api/admin/metrics/assignment_metrics"),
+      /** @type {Promise<Metrics>} */ (api.get(`/api/admin/metrics-over-time?${query}`, signal)),
+      this.#operatorDays(from, signal),
+      api.get("/api/admin/metrics/assignment_metrics", signal),
     ]);
     const times = timesOf(metrics);
     for (const [id, model] of Object.entries(chartsOf(metrics))) this.#chart(id).show(model, times);
@@ -48,9 +51,10 @@ class Numbers extends Page {
   /**
    * The view's rows since then; it has the newest first.
    * @param {Date} from
+   * @param {AbortSignal} signal
    * @returns {Promise<OperatorDay[]>}
    */
-  async #operatorDays(from) {
+  async #operatorDays(from, signal) {
     const first = new Date(from.getTime() - 86_400_000).toISOString().slice(0, 10); // of any time zone
     /** @type {OperatorDay[]} */
     const rows = [];
@@ -58,7 +62,7 @@ class Numbers extends Page {
     let cursor = 0;
     while (cursor !== null && (rows.at(-1)?.date ?? first) >= first) {
       /** @type {PageOf<OperatorDay>} */
-      const page = await this.console.api.get(`/api/admin/metrics/operator_performance?limit=1000&cursor=${cursor}`);
+      const page = await this.console.api.get(`/api/admin/metrics/operator_performance?limit=1000&cursor=${cursor}`, signal);
       rows.push(...page.data);
       cursor = page.next_cursor;
     }

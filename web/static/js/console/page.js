@@ -14,7 +14,8 @@ export class Page extends BatonElement {
   #console = null;
   #isOpen = false;
   #isLoaded = false;
-  #loads = 0;
+  /** Ends the load before, which a newer one makes needless. */
+  #loading = new AbortController();
 
   /** @override */
   connected() {
@@ -79,9 +80,10 @@ export class Page extends BatonElement {
 
   /**
    * Fetch what it shows, and show it.
+   * @param {AbortSignal} _signal  aborts when that is needless: it is asked for anew, by another filter perhaps
    * @returns {Promise<void>}
    */
-  async load() {}
+  async load(_signal) {}
 
   /**
    * One of its buttons (`data-action`) was pressed.
@@ -92,19 +94,20 @@ export class Page extends BatonElement {
 
   /** Load anew; what is shown stays until it is there. */
   async refresh() {
-    const number = (this.#loads += 1);
+    this.#loading.abort();
+    const { signal } = (this.#loading = new AbortController());
     const timer = setTimeout(() => (this.piece("skeleton").hidden = this.#isLoaded), SKELETON_MS);
     try {
-      await this.load();
+      await this.load(signal);
       this.#isLoaded = true;
       this.piece("content").hidden = false;
       this.piece("skeleton").hidden = true; // also where it is being loaded once more
       this.piece("trouble").hidden = true;
     } catch (error) {
-      if (number === this.#loads && this.#isOpen) this.#showTrouble(error);
+      if (!signal.aborted && this.#isOpen) this.#showTrouble(error);
     } finally {
       clearTimeout(timer);
-      if (number === this.#loads) this.piece("skeleton").hidden = true;
+      if (!signal.aborted) this.piece("skeleton").hidden = true;
     }
   }
 

@@ -27,14 +27,17 @@ class Stuck extends Page {
     this.console.actions.onDone(() => this.isOpen && void this.refresh());
   }
 
-  /** @override */
-  async load() {
+  /**
+   * @override
+   * @param {AbortSignal} signal
+   */
+  async load(signal) {
     const { api } = this.console;
     const hours = /** @type {HTMLSelectElement} */ (this.piece("hours")).value;
     const [stuck, invariants, chats] = await Promise.all([
-      api.get(`/api/admin/stuck-chats?hours=${hours}`),
-      api.get("/api/admin/invariants"),
-      api.get(`/api/admin/chats?state=waiting_assignment&state=assigned&limit=${MOST}&sort=wait`),
+      api.get(`/api/admin/stuck-chats?hours=${hours}`, signal),
+      api.get("/api/admin/invariants", signal),
+      api.get(`/api/admin/chats?state=waiting_assignment&state=assigned&limit=${MOST}&sort=wait`, signal),
     ]);
     this.#chats = new Map(chats.data.map((/** @type {ConsoleChat} */ chat) => [chat.id, chat]));
     this.#show(stuck.data);

@@ -25,9 +25,12 @@ class Tickets extends Page {
     this.listen("change", (event) => this.#filtered(event), this.piece("status"));
   }
 
-  /** @override */
-  async load() {
-    const { data, next_cursor } = await this.#fetch(null);
+  /**
+   * @override
+   * @param {AbortSignal} signal
+   */
+  async load(signal) {
+    const { data, next_cursor } = await this.#fetch(null, signal);
     this.#tickets = data;
     this.#next = next_cursor;
     this.#show();
@@ -44,12 +47,15 @@ class Tickets extends Page {
     if (action === "more") void this.#more();
   }
 
-  /** @param {string | null} cursor */
-  #fetch(cursor) {
+  /**
+   * @param {string | null} cursor
+   * @param {AbortSignal} [signal]
+   */
+  #fetch(cursor, signal) {
     const query = new URLSearchParams({ limit: String(PAGE) });
     if (this.#status) query.set("status", this.#status);
     if (cursor) query.set("cursor", cursor);
-    return this.console.api.get(`/api/tickets?${query}`);
+    return this.console.api.get(`/api/tickets?${query}`, signal);
   }
 
   #show() {
@@ -65,7 +71,9 @@ class Tickets extends Page {
 
   async #more() {
     try {
-      const { data, next_cursor } = await this.#fetch(this.#next);
+      const from = this.#next;
+      const { data, next_cursor } = await this.#fetch(from);
+      if (from !== this.#next) return; // pressed twice
       this.#tickets = [...this.#tickets, ...data];
       this.#next = next_cursor;
       this.#show();
