@@ -76,6 +76,17 @@ export class Store {
   }
 }
 
+/**
+ * Keep nothing any more of what is under these prefixes.
+ * @param {...string} prefixes
+ */
+export function forget(...prefixes) {
+  tryOr(() => {
+    const isMeant = (/** @type {string} */ key) => prefixes.some((prefix) => key.startsWith(prefix));
+    for (const key of Object.keys(localStorage).filter(isMeant)) localStorage.removeItem(key);
+  }, undefined);
+}
+
 /** @type {Map<string, Promise<unknown>>} */
 const turns = new Map();
 

@@ -6,6 +6,7 @@
 import { send } from "../core/api.js";
 import { connect } from "../core/client.js";
 import { currentSession, signIn, signOut } from "../core/session.js";
+import { forget } from "../core/storage.js";
 import { clearProblems, isComplete, showRefusal } from "./forms.js";
 
 /**
@@ -53,9 +54,9 @@ export async function enter(keeper = cookies, { isPresent = true } = {}) {
     client,
     personId,
     async leave() {
-      client.close();
       await keeper.end();
-      wipe();
+      client.close();
+      forget(`baton:outbox:${personId}:`, `baton:draft:${personId}:`, "baton:emoji:");
       location.reload();
     },
   };
@@ -117,13 +118,4 @@ function askToSignIn(isAgain) {
     dialog.showModal();
   });
   return asking.finally(() => (asking = null));
-}
-
-/** Nothing of this person stays in the browser: drafts, messages on their way. */
-function wipe() {
-  try {
-    for (const key of Object.keys(localStorage)) if (key.startsWith("baton:")) localStorage.removeItem(key);
-  } catch {
-    // The browser keeps nothing for us.
-  }
 }

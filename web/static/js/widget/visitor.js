@@ -5,6 +5,7 @@
 /** @import { Host } from "./host.js" */
 
 import { send } from "../core/api.js";
+import { forget } from "../core/storage.js";
 
 export class Visitor {
   #host;
@@ -82,10 +83,11 @@ export class Visitor {
   /** Be nobody again; nothing of him stays in this browser. */
   async forget() {
     const key = await this.#key();
+    const { id } = this;
     this.#session = null;
     this.said = { name: "", email: "" };
     this.#host.tell({ type: "known", isKnown: false, resume: null });
-    wipe();
+    forget("baton:widget:", "baton:emoji:", ...(id ? [`baton:outbox:${id}:`] : []));
     await ask("DELETE", "/session/visitor", key).catch(() => {}); // offline: the cookie ends some day
   }
 
@@ -128,13 +130,4 @@ function saidIn(token) {
  */
 function ask(method, path, body) {
   return send(method, path, body, { credentials: "same-origin" });
-}
-
-/** Drafts, and messages on their way. */
-function wipe() {
-  try {
-    for (const key of Object.keys(localStorage)) if (key.startsWith("baton:")) localStorage.removeItem(key);
-  } catch {
-    // The browser keeps nothing for us.
-  }
 }
