@@ -5,6 +5,7 @@
 /** @import { Entry } from "./entries.js" */
 /** @import { Attachment } from "../core/types.d.ts" */
 
+import { ApiError } from "../core/api.js";
 import { BatonElement } from "../core/element.js";
 import { fill, make, reconcile } from "../core/render.js";
 
@@ -260,6 +261,8 @@ export class Thread extends BatonElement {
     try {
       const hasMore = await this.#loadOlder();
       if (!hasMore) this.#loadOlder = null;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the next time one comes up here it is tried again
     } finally {
       clearTimeout(timer);
       told.hidden = true;

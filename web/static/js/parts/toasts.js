@@ -17,12 +17,19 @@ export function toast(text, { label, run, kind = "plain" } = {}) {
   const made = make("toast");
   fill(made, { text, label: label ?? null, kind });
   const end = () => {
+    clearTimeout(timer);
     made.remove();
     if (place.childElementCount === 0) place.hidePopover();
   };
-  const timer = setTimeout(end, SHOWN_MS);
-  made.addEventListener("pointerenter", () => clearTimeout(timer));
-  made.addEventListener("pointerleave", end);
+  let timer = setTimeout(end, SHOWN_MS);
+  // It stays while one is at it. A finger that lets go of it has left it, too: its press comes after that.
+  const stay = () => clearTimeout(timer);
+  const goOn = () => {
+    clearTimeout(timer);
+    timer = setTimeout(end, SHOWN_MS);
+  };
+  for (const name of ["pointerenter", "focusin"]) made.addEventListener(name, stay);
+  for (const name of ["pointerleave", "focusout"]) made.addEventListener(name, goOn);
   made.querySelector("button")?.addEventListener("click", () => {
     end();
     run?.();
