@@ -41,6 +41,7 @@ def test_a_chat_goes_through_all_hands(house: House) -> None:
     ana.takes()
     expect(kim.find(".room-label")).to_have_text("Ana has your message")
     expect(ben.next).to_be_hidden()
+    expect(ben.page.locator('[data-part="next-gone"]')).to_have_text(re.compile("Ana.? has it"))
     expect(lane(board, "Ana").locator(".chip")).to_have_count(1)
 
     # Each sees the other type.
@@ -190,6 +191,35 @@ def test_whoever_is_offline_for_a_while_catches_up_and_sends_what_he_wrote(house
     kim.shows(*texts)
     ana.shows(*texts)
     expect(kim.find(".chat-strip")).to_be_hidden()
+
+
+def test_what_is_pressed_twice_is_done_once_and_what_is_begun_stays_where_it_is(house: House) -> None:
+    page = house.enters(house.hires("Cleo", capacity=3, status="online"), has_touch=True)
+    cleo = Desk(page)
+    for name in ("Kim", "Sam", "Alex"):
+        house.writes_by_sql(name, f"{name} writes")
+    expect(cleo.next).to_be_visible()
+    page.locator('[data-command="take"]').dblclick()
+    cleo.stands("mine")
+    cleo.replies("and one takes it up again")  # by then a second one would be in hand, too
+    expect(page.locator('[data-box="held"] .row')).to_have_count(0)
+
+    # A note waits in its chat until one is there again.
+    cleo.takes()
+    first = page.url
+    page.locator('[data-part="tab-note"]').click()
+    page.locator("#note-text").fill("to be said later")
+    cleo.takes()
+    expect(page.locator("#note-text")).to_have_value("")
+    page.goto(first) if page.url == first else page.go_back()
+    expect(page.locator("#note-text")).to_have_value("to be said later")
+
+    # Of two menus the second one is meant, and what one is told stays to be pressed by a finger.
+    cleo.chat.locator('[data-action="more"]').last.click()
+    page.locator('baton-lane [data-part="status"]').click()
+    page.locator('#menu [data-value="away:lunch"]').click()
+    expect(page.locator('baton-lane [data-part="status"] .presence')).to_have_attribute("data-status", "away")
+    assert house.problems == []
 
 
 def test_an_operator_needs_no_mouse(house: House) -> None:

@@ -41,6 +41,10 @@ export class ChatPane extends BatonElement {
   #standing = "none";
   /** What was in the box when the hold was lost. */
   #kept = "";
+  /** The id of the note that it becomes, the same however often that is asked for. */
+  #keptNoteId = newId();
+  /** Notes that were begun in other chats, by chat. @type {Map<string, string>} */
+  #begunNotes = new Map();
   #isHandoverClosed = false;
   /** @type {"reply" | "note"} */
   #writes = "reply";
@@ -196,6 +200,7 @@ export class ChatPane extends BatonElement {
     this.#say("saved", "");
     if (before === "mine" && this.#reply.text.trim() !== "") {
       this.#kept = this.#reply.text;
+      this.#keptNoteId = newId();
       this.#reply.clear();
     } else if (standing === "mine") {
       if (this.#kept) this.#reply.text = this.#kept; // what was kept, or a draft that came before I was known
@@ -332,6 +337,7 @@ export class ChatPane extends BatonElement {
 
   #leave() {
     const { desk, drafts } = this.#the;
+    if (this.#chatId) this.#begunNotes.set(this.#chatId, this.#note.text);
     if (this.#chatId && this.#store?.view) {
       if (this.#standing === "mine") drafts.set(this.#chatId, this.#reply.text);
       desk.client.live.typing(this.#chatId, false);
@@ -355,6 +361,9 @@ export class ChatPane extends BatonElement {
   #enter(chatId) {
     const { desk } = this.#the;
     const row = desk.state.rows.get(chatId);
+    this.#note.text = this.#begunNotes.get(chatId) ?? "";
+    this.#begunNotes.delete(chatId);
+    this.#keptNoteId = newId();
     this.#text("name", row ? customerName(row) : "");
     this.#text("state-text", "");
     const store = (this.#store = desk.client.watch(chatId));
@@ -455,10 +464,8 @@ export class ChatPane extends BatonElement {
 
   /** Any key says that somebody works here. @param {KeyboardEvent} event */
   #pressed(event) {
-    if (event.key === "Escape" && event.target instanceof HTMLTextAreaElement) {
-      event.target.blur();
-      this.#thread.querySelector("[tabindex]")?.dispatchEvent(new Event("focus"));
-      return;
+    if (event.key === "Escape" && !event.isComposing && event.target instanceof HTMLTextAreaElement) {
+      return event.target.blur();
     }
     if (this.#fuse.isBurning) this.#refill();
   }
@@ -492,7 +499,7 @@ export class ChatPane extends BatonElement {
     const chatId = this.#chatId;
     if (!chatId) return;
     const { text, attachments } = event.detail;
-    if (event.target === this.#note) return void this.#saveNote(text);
+    if (event.target === this.#note) return void this.#saveNote(chatId, text);
     clearTimeout(this.#stoppedTimer);
     desk.client.live.typing(chatId, false);
     desk.client.outbox.send(chatId, text, attachments);
@@ -504,13 +511,12 @@ export class ChatPane extends BatonElement {
   }
 
   /**
+   * @param {string} chatId
    * @param {string} text
    * @param {string} [id]
    */
-  async #saveNote(text, id = newId()) {
+  async #saveNote(chatId, text, id = newId()) {
     const { desk } = this.#the;
-    const chatId = this.#chatId;
-    if (!chatId) return false;
     const mentions = mentionsIn(text, desk.colleagues);
     try {
       await desk.addNote(chatId, text, mentions, id);
@@ -518,24 +524,30 @@ export class ChatPane extends BatonElement {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // What was written is not lost: back into the box it goes, and one reads why.
-      if (chatId === this.#chatId && this.#note.text === "") this.#note.text = text;
-      const again = error.isTransient ? { label: gettext("Try again"), run: () => this.#again(text, id) } : {};
+      if (chatId !== this.#chatId) this.#begunNotes.set(chatId, text);
+      else if (this.#note.text === "") this.#note.text = text;
+      const again = error.isTransient ? { label: gettext("Try again"), run: () => this.#again(chatId, text, id) } : {};
       toast(gettext("The note was not saved: %(problem)s", isolated({ problem: sentenceOf(error) })), { kind: "problem", ...again });
       return false;
     }
   }
 
   /**
+   * @param {string} chatId
    * @param {string} text
    * @param {string} id
    */
-  #again(text, id) {
-    if (this.#note.text === text) this.#note.clear();
-    void this.#saveNote(text, id);
+  #again(chatId, text, id) {
+    if (chatId === this.#chatId && this.#note.text === text) this.#note.clear();
+    if (this.#begunNotes.get(chatId) === text) this.#begunNotes.delete(chatId);
+    void this.#saveNote(chatId, text, id);
   }
 
   async #saveKept() {
-    if (await this.#saveNote(this.#kept)) this.#dropKept();
+    const chatId = this.#chatId;
+    if (!chatId || !(await this.#saveNote(chatId, this.#kept, this.#keptNoteId))) return;
+    if (chatId === this.#chatId) this.#dropKept();
+    else this.#the.drafts.set(chatId, "");
   }
 
   #dropKept() {
@@ -588,9 +600,10 @@ export class ChatPane extends BatonElement {
   /** @param {number} seq */
   async #reveal(seq) {
     this.#seq = null;
-    while (!this.#thread.reveal(seq)) {
-      const first = this.#store?.view?.messages[0]?.seq ?? 1;
-      if (first <= seq || !(await this.#store?.loadOlder().catch(() => false))) return;
+    const store = this.#store;
+    while (store && store === this.#store && !this.#thread.reveal(seq)) {
+      const first = store.view?.messages[0]?.seq ?? 1;
+      if (first <= seq || !(await store.loadOlder().catch(() => false))) return;
     }
   }
 

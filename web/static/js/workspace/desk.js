@@ -106,6 +106,7 @@ export class Desk extends Emitter {
       if (this.#state.connection === "polling") this.#plan(POLL_MS);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
+      if (!error.isTransient) this.#others.clear(); // such as those of an admin, who is none any more
       this.emit("trouble", error);
       if (error.isTransient) this.#plan(Math.max(this.#backoff.next(), (error.retryAfter ?? 0) * 1000));
     } finally {
@@ -200,7 +201,12 @@ export class Desk extends Emitter {
    */
   async snooze(chatId, until) {
     if (until === null) this.#woken.add(chatId);
-    return this.#did(await this.api.post(`/api/chats/${chatId}/snooze`, { until }));
+    try {
+      return this.#did(await this.api.post(`/api/chats/${chatId}/snooze`, { until }));
+    } catch (error) {
+      this.#woken.delete(chatId);
+      throw error;
+    }
   }
 
   /**

@@ -120,7 +120,11 @@ export class Drafts extends Emitter {
       else this.#forget(chatId); // too long, or not to be seen any more: it stays in the box
       return;
     }
-    if ((this.#texts.get(chatId) ?? "") !== content) return; // typed meanwhile: that is planned
+    if ((this.#texts.get(chatId) ?? "") !== content) {
+      // What was typed meanwhile is planned; what was sent meanwhile must not come back.
+      if (!this.#unsaved.has(chatId)) this.#plan(chatId, 0);
+      return;
+    }
     this.#forget(chatId);
     this.emit("saved", chatId);
   }

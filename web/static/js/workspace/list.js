@@ -190,7 +190,7 @@ export class ChatList extends BatonElement {
     const { desk } = this.#the;
     const { next, me, queue } = desk.state;
     const isAway = me?.status !== "online";
-    this.#noteTaken(next?.id ?? null);
+    this.#noteTaken(next?.id ?? null, isShown);
     const hasNext = isShown && next !== null && !isAway;
     this.named("next").hidden = !hasNext;
     this.named("calm").hidden = !isShown || hasNext;
@@ -228,12 +228,13 @@ export class ChatList extends BatonElement {
   /**
    * Where what was next for me went to somebody else, the card says so before it shows another one.
    * @param {string | null} nextId
+   * @param {boolean} isShown  whether the card is
    */
-  #noteTaken(nextId) {
+  #noteTaken(nextId, isShown) {
     const { state } = this.#the.desk;
     const before = this.#nextId;
     this.#nextId = nextId;
-    if (before === null || before === nextId || !state.toldAt.has(before)) return;
+    if (!isShown || before === null || before === nextId || !state.toldAt.has(before)) return;
     const row = state.rows.get(before);
     if (row?.chat_state === "waiting_assignment" || row?.assigned_operator_id === state.me?.id) return;
     const gone = this.named("next-gone");

@@ -54,6 +54,8 @@ export class Workspace {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #lostTimer;
   #isLost = false;
+  /** What is being done just now. @type {Set<string>} */
+  #running = new Set();
 
   /**
    * @param {BatonElement} root
@@ -131,7 +133,9 @@ export class Workspace {
   run = (name) => {
     const [command, detail] = name.split(":", 2);
     if (command === "away" && detail !== undefined) return void this.#setStatus("away", detail);
-    if (command && this.can(command)) void this.#do(() => this.#commands[command]?.run());
+    if (!command || !this.can(command) || this.#running.has(command)) return; // pressed twice is once
+    this.#running.add(command);
+    void this.#do(() => this.#commands[command]?.run()).finally(() => this.#running.delete(command));
   };
 
   /** What is to be shown of the whole: called before the next frame after something has changed. */
@@ -303,8 +307,9 @@ export class Workspace {
   }
 
   async #goOnline() {
-    // It is a press of its user: the one that lets us sound and ask.
-    await Promise.all([this.alerts.unlock(), this.alerts.askForNotifications()]);
+    // It is a press of its user: the one that lets us sound and ask. The answer may never come.
+    void this.alerts.unlock();
+    void this.alerts.askForNotifications();
     await this.desk.setStatus("online");
   }
 
@@ -496,12 +501,12 @@ export class Workspace {
   /** @param {KeyboardEvent} event */
   #pressed(event) {
     if (event.defaultPrevented || event.isComposing) return;
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && !event.altKey && !event.shiftKey) {
+    if ((event.ctrlKey || event.metaKey) && keyOf(event) === "K" && !event.altKey && !event.shiftKey) {
       event.preventDefault();
       return this.palette.open();
     }
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
-    const key = event.key.length === 1 ? event.key.toUpperCase() : event.key;
+    const key = keyOf(event);
     if (key === "Escape" && !this.#wide.matches && this.place.where.isPanel) return this.place.back();
     if (document.querySelector("#menu:popover-open")) return;
     const step = { J: 1, K: -1 }[key];
@@ -551,6 +556,16 @@ export class DeskElement extends BatonElement {
   draw() {
     this.#workspace?.draw();
   }
+}
+
+/**
+ * What is on a key; on a keyboard with other letters, such as an Arabic one, the Latin letter in that place.
+ * @param {KeyboardEvent} event
+ */
+function keyOf({ key, code }) {
+  if (key.length > 1) return key;
+  const isForeign = key > "\u007f" && /^Key[A-Z]$/.test(code);
+  return isForeign ? code.slice(3) : key.toUpperCase();
 }
 
 /** @param {EventTarget | null} target */
