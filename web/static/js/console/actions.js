@@ -34,6 +34,7 @@ export class ChatActions {
 
   set operators(operators) {
     this.#operators = operators;
+    if (dialogOf("give-dialog").open) this.#drawChoices();
   }
 
   /** Whether the menu is open. */
@@ -98,12 +99,7 @@ export class ChatActions {
    * @param {readonly ChatHandle[]} chats
    */
   askToGive(chats) {
-    const list = /** @type {HTMLElement} */ (dialogOf("give-dialog").querySelector('[data-part="give-choices"]'));
-    reconcile(list, this.#operators.map(giveChoice), {
-      key: ({ id }) => id,
-      make: (choice) => make("give-choice", choice),
-      update: fill,
-    });
+    this.#drawChoices();
     return ask("give-dialog", {
       title: ngettext("Give %(num)s chat to an operator", "Give %(num)s chats to an operator", chats.length),
       save: async ({ operator_id, reason }) => {
@@ -181,6 +177,15 @@ export class ChatActions {
         refused.slice(0, 5).map(({ chat_id, message }) => `${names.get(chat_id) ?? ""}: ${gettext(message ?? "")}`),
       );
     }
+  }
+
+  #drawChoices() {
+    const list = /** @type {HTMLElement} */ (dialogOf("give-dialog").querySelector('[data-part="give-choices"]'));
+    reconcile(list, this.#operators.map(giveChoice), {
+      key: ({ id }) => id,
+      make: (choice) => make("give-choice", choice),
+      update: fill,
+    });
   }
 
   /** @param {MouseEvent} event */

@@ -9,6 +9,7 @@ import { Page } from "./page.js";
 
 const PAGE = 50;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const HASH = /^[0-9a-f]{64}$/;
 
 const times = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
@@ -116,6 +117,7 @@ class Audit extends Page {
 
   /** @param {unknown} value */
   #detail(value) {
+    if (typeof value === "string" && HASH.test(value)) return value.slice(0, 8); // of what may be too much to say
     if (typeof value === "string") return UUID.test(value) ? this.#name(value) : value;
     return JSON.stringify(value);
   }

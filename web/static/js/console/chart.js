@@ -15,6 +15,7 @@ const START = 44; // px for the scale's words
 const BOTTOM = 20; // px for those beneath the axis
 const TOP = 8;
 const LABEL = 44; // px between the words beneath the axis, at least
+const LETTER = 7; // px that one of their letters takes, about
 
 /** `<baton-chart>`, made by the macro `chart`. Tells `chart-pointed` (the bucket, or null). */
 export class Chart extends BatonElement {
@@ -103,13 +104,16 @@ export class Chart extends BatonElement {
       word.textContent = isBase ? "0" : valueText(line, model.unit);
       to.appendChild(word);
     }
-    let last = -LABEL;
+    const longest = Math.max(0, ...model.at.map((at) => this.#times?.short(at).length ?? 0));
+    const room = Math.max(LABEL, longest * LETTER);
+    let last = -room;
     model.at.forEach((at, place) => {
       if (!this.#times?.isTick(at, model.at[place - 1])) return;
       const x = this.#along(place);
-      if (x - last < LABEL) return;
+      const isAtEdge = x + room / 2 > this.#width; // it ends where others have their middle
+      if (x - last < (isAtEdge ? 1.5 : 1) * room) return;
       last = x;
-      const word = element("text", { class: "chart-word", x: this.#mirror(x), y: height - 4, "text-anchor": x + LABEL / 2 > this.#width ? "end" : "middle" });
+      const word = element("text", { class: "chart-word", x: this.#mirror(x), y: height - 4, "text-anchor": isAtEdge ? "end" : "middle" });
       word.textContent = this.#times.short(at);
       to.appendChild(element("line", { class: "chart-line", x1: this.#mirror(x), x2: this.#mirror(x), y1: this.#y(0), y2: this.#y(0) + 4 }));
       to.appendChild(word);

@@ -70,6 +70,7 @@ class Chats extends Page {
       setValues(this.#filters, Object.fromEntries(query));
     }
     this.#ticking = setInterval(() => this.redraw(), TICK_MS);
+    if (this.console.actions.operators.length === 0) void this.#findOperators();
   }
 
   /** @override */
@@ -203,6 +204,15 @@ class Chats extends Page {
     const box = row.querySelector("input");
     if (box) box.checked = isSelected;
     return row;
+  }
+
+  /** Who holds chats, and whom they can be given to, where the overview was not looked at before. */
+  async #findOperators() {
+    const { api, actions } = this.console;
+    const overview = await api.get("/api/admin/console").catch(() => null);
+    if (!overview) return; // it is tried again when the page is opened again
+    actions.operators = overview.operators;
+    this.redraw();
   }
 
   #drawOperators() {

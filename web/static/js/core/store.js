@@ -11,7 +11,7 @@ import { apply, fromSnapshot, prepend, prependNotes } from "./apply.js";
 import { Emitter } from "./emitter.js";
 import { Backoff, pause } from "./timing.js";
 
-const PAGE = 100; // older messages that are fetched at once
+const PAGE = 100; // older messages, or notes, that are fetched at once
 
 /**
  * `change`: the view or what is on its way is another; with the event that did it, or null (a fresh
@@ -76,7 +76,7 @@ export class ChatStore extends Emitter {
     }
     if (this.#lacksNotes) {
       const first = this.#view?.notes?.[0];
-      await this.#prepend(first ? `notes?before_id=${first.id}` : "notes", prependNotes);
+      await this.#prepend(`notes?limit=${PAGE}${first ? `&before_id=${first.id}` : ""}`, prependNotes);
     }
     if (this.#beginnings !== beginnings) return this.loadOlder(); // there was more than was told
     return this.#firstSeq > 1 || this.#lacksNotes;

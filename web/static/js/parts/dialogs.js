@@ -77,7 +77,7 @@ export function ask(id, { title, submit, values = {}, prepare, check, save }) {
     );
     dialog.showModal();
     // One begins with what is asked, not with leaving again.
-    const first = form.querySelector("input:is(:not([type=radio]), :checked), textarea, select") ?? form.querySelector(".actions button");
+    const first = form.querySelector("input:is(:not([type=radio]), :checked, :required):enabled, textarea, select") ?? form.querySelector(".actions button");
     /** @type {HTMLElement | null} */ (first)?.focus();
   });
 }

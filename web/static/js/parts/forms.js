@@ -45,8 +45,10 @@ export function showRefusal(form, error) {
  * @param {string} problem
  */
 export function showProblem(field, problem) {
-  field.setAttribute("aria-invalid", "true");
-  const place = document.getElementById(`${field.id}-problem`);
+  // Of several to choose from none is wrong: it is said beneath all of them.
+  const isChoice = field instanceof HTMLInputElement && field.type === "radio";
+  if (!isChoice) field.setAttribute("aria-invalid", "true");
+  const place = isChoice ? field.closest("fieldset")?.querySelector(".problem") : document.getElementById(`${field.id}-problem`);
   if (place) place.textContent = problem;
 }
 

@@ -213,7 +213,7 @@ export class Thread extends BatonElement {
     const { top } = this.#scroll.getBoundingClientRect();
     for (const line of this.#list.children) {
       const box = line.getBoundingClientRect();
-      if (box.bottom > top) return { line, top: box.top };
+      if (box.bottom > top && !line.matches(".divider")) return { line, top: box.top };
     }
     return null;
   }

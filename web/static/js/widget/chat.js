@@ -356,6 +356,8 @@ export class ChatElement extends BatonElement {
     try {
       if (form.id === "rating") {
         await conversation.rate(Number(values["score"]), values["comment"] ?? "");
+        this.draw();
+        this.find(".end-thanks").focus(); // the button that was pressed is gone
       } else {
         const { contact_name = "", contact_email = "", message = "" } = values;
         await conversation.leaveMessage({ name: contact_name.trim(), email: contact_email.trim(), message }, this.#noteId);

@@ -89,7 +89,9 @@ export class Ask {
       check(values, form) {
         const own = String(values["until"] ?? "");
         if (own === "" || Date.parse(own) > Date.now()) return null;
-        showProblem(/** @type {HTMLInputElement} */ (form.elements.namedItem("until")), gettext("This is not in the future."));
+        const field = /** @type {HTMLInputElement} */ (form.elements.namedItem("until"));
+        showProblem(field, gettext("This is not in the future."));
+        field.focus();
         return "";
       },
       save(values) {

@@ -9,7 +9,7 @@ import { gettext, ngettext } from "../core/i18n.js";
 import { sentenceOf } from "../core/problem.js";
 import { fill, make, reconcile } from "../core/render.js";
 import { clock } from "../core/time.js";
-import { frozenOrder, list } from "./state.js";
+import { frozenOrder, inHand, list } from "./state.js";
 import { isolated, mentionView, nextView, resultView, rowView } from "./views.js";
 
 const SKELETON_MS = 150;
@@ -259,7 +259,7 @@ export class ChatList extends BatonElement {
     // Empty lists of the desk take no room, but for what is in hand: that says so.
     part.hidden = !isShown || !isLoaded || (box !== "held" && rows.length === 0 && PARTS["desk"]?.includes(box) === true);
     this.#drawRows(place, rows, box);
-    const counted = countOf(rows.length, box, desk.state.me?.capacity ?? 1);
+    const counted = countOf(box === "held" ? inHand(desk.state).length : rows.length, box, desk.state.me?.capacity ?? 1);
     if (count.textContent !== counted) count.textContent = counted;
     empty.hidden = rows.length > 0 || part.hidden;
     if (!empty.hidden) empty.textContent = emptyText(box);
