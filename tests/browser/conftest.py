@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, WebSocketRoute, expect, sync_playwright
 
+from tests.browser.fonts import write_configuration
 from tests.conftest import Servers
 from tests.live.world import World, wait_until
 from tests.servers import Baton
@@ -33,6 +35,10 @@ ARGUMENTS = [
     # A page that the test serves itself comes from no network at all, and may then not ask this machine.
     "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
     *(["--no-sandbox"] if os.geteuid() == 0 else []),
+    # What is drawn is the same on every machine.
+    "--disable-lcd-text",
+    "--font-render-hinting=none",
+    "--force-color-profile=srgb",
 ]
 
 expect.set_options(timeout=15_000)
@@ -47,22 +53,30 @@ def browser() -> Iterator[Browser]:
             pytest.fail("no chromium, and this is CI")
         pytest.skip("no chromium")
     # Not for the whole session: while it runs, nobody else in this process can run an event loop.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with tempfile.TemporaryDirectory(prefix="baton-fonts-") as folder, sync_playwright() as playwright:
+        fonts: dict[str, str | float | bool] = {**os.environ, "FONTCONFIG_FILE": str(write_configuration(Path(folder)))}
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, env=fonts)
         yield browser
         browser.close()
+
+
+@contextmanager
+def running_world() -> Iterator[World]:
+    """Start a Postgres and one web server."""
+    with tempfile.TemporaryDirectory(prefix="baton-test-", ignore_cleanup_errors=True) as folder:
+        world = World(Path(folder))
+        try:
+            world.start(webs=1, BATON_ALLOWED_ORIGINS="*", BATON_SOCKETS_PER_USER="3", BATON_DEMO="1")
+            yield world
+        finally:
+            world.stop()
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """A Postgres and one web server, which these tests may stop and start."""
-    with tempfile.TemporaryDirectory(prefix="baton-test-", ignore_cleanup_errors=True) as folder:
-        world = World(Path(folder))
-        try:
-            world.start(webs=1, BATON_ALLOWED_ORIGINS="*", BATON_SOCKETS_PER_USER="3")
-            yield world
-        finally:
-            world.stop()
+    with running_world() as world:
+        yield world
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,11 @@ class Furniture:
     invitation: str = ""
     customers: dict[str, str] = field(default_factory=dict)  # their ids, by name
 
+    @property
+    def shop(self) -> str:
+        """The address of the demo's shop: another site than Baton."""
+        return self.house.base_url.replace("127.0.0.1", "localhost")
+
     def calls(self, person_id: str, method: str, path: str, body: object = None, **more: Any) -> Any:
         """Call a route as somebody; return what it answers."""
         headers = {"Authorization": f"Bearer {self.house.world.token(person_id)}"}
@@ -119,6 +124,7 @@ def furnish(house: House, people: dict[str, str], say: Say = plainly) -> Furnitu
     )
     it.posts(ada, "/api/admin/personas", name=say("Juno from support"))
     it.posts(ada, "/api/admin/invitations", email="dan@baton.example", name=say("Dan"))
+    it.at("07:01")
     it.invitation = it.posts(ada, "/api/admin/invitations", email="eve@baton.example", name=say("Eve"), role="admin")[
         "link"
     ].partition("#")[2]
@@ -181,10 +187,16 @@ def furnish(house: House, people: dict[str, str], say: Say = plainly) -> Furnitu
     body = {"chat_id": it.mine, "content": say("This is my door."), "attachments": paths}
     it.posts(kim, "/api/messages", client_message_id=str(uuid4()), **body)
 
-    for title, contact in (("Please call me back", "Pat"), ("The invoice has the wrong name", "Uma")):
+    for at, title, contact in (
+        ("10:24", "Please call me back", "Pat"),
+        ("10:26", "The invoice has the wrong name", "Uma"),
+    ):
+        it.at(at)
         context = {"contact_name": say(contact), "contact_email": f"{contact.lower()}@shop.example"}
         it.posts(
             str(uuid4()), "/api/tickets", type="support", title=say(title), initial_message=say(title), context=context
         )
+    # What is not as late as private.now() says it is.
+    house.world.rows("update real_users set created_at = %s where true", NOW)
     it.at("10:30")
     return it

@@ -7,8 +7,8 @@ from tests.browser.test_widget import Shop
 from tests.live.world import SECRET, World
 from tests.servers import NO_AUTHORITIES, Baton, Database
 from web.auth.passwords import hash_password
+from web.demo_data import PASSWORD
 
-PASSWORD = "correct horse battery staple"
 # What the browser says where a policy has stopped something. That, and an error in a script, is always a defect.
 REFUSED = ("Content Security Policy", "TrustedScript", "TrustedHTML")
 
@@ -36,7 +36,7 @@ class House:
         return Baton(self.base_url, SECRET, self._database, client, self.world.webs[0].log)
 
     def hires(self, name: str, role: str = "operator", capacity: int = 1, status: str = "offline") -> str:
-        """Make a member of the staff who can sign in with PASSWORD; return the email."""
+        """Make a member of the staff who can sign in with the PASSWORD of the demo; return the email."""
         count = self.world.value("select count(*) from operators where name = %s", name)
         email = f"{name.lower()}{count or ''}@baton.example"
         query = """

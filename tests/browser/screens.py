@@ -1,7 +1,8 @@
 """Every screen in its states: what the tests go through that look at all of them. A new screen is a new line here."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from playwright.sync_api import Page, expect
 
@@ -25,6 +26,16 @@ def types(selector: str, text: str) -> Step:
     return lambda page: page.locator(selector).first.fill(text)
 
 
+def sits(page: Page) -> None:
+    """See both desks of the demo, in their frames."""
+    for seat in ("ana", "ben"):
+        expect(
+            page.frame_locator(f'[data-seat="{seat}"]').locator('.presence[data-status="online"]').first
+        ).to_be_visible()
+    shop = page.frame_locator("iframe >> nth=0")
+    expect(shop.frame_locator("iframe").locator(".composer-text")).to_have_value(re.compile("rocking chair"))
+
+
 @dataclass(frozen=True)
 class Screen:
     """A screen in one state: who looks at it, where, how he gets there, and by what one sees that it is there."""
@@ -34,12 +45,14 @@ class Screen:
     path: str  # with {fields} of Furniture
     shows: str
     steps: tuple[Step, ...] = ()
-    widths: tuple[int, ...] = (1440,)  # of its pictures
-    is_dark: bool = False  # whether there is one of it in the dark, too
+    widths: tuple[int, ...] = (1440,)  # at which it is looked at
+    height: int = 900
+    language: str = "en"
+    has_texts: bool = True  # whether something that people have written is shown
 
     def show(self, page: Page, there: Furniture) -> None:
         """Bring a page there."""
-        path = self.path.format_map(vars(there))
+        path = self.path.format(**vars(there), shop=there.shop)
         page.goto("about:blank")  # also from an address that differs in its fragment alone
         page.goto(path)
         for step in self.steps:
@@ -53,63 +66,102 @@ MINE = 'baton-chat[data-state="mine"] .attachment-name >> nth=1'
 ALL = (1440, 1024, 390)
 
 WORKSPACE = (
-    Screen("sign-in", "nobody", "/operator", "#sign-in[open]", widths=(1440, 390), is_dark=True),
+    Screen("sign-in", "nobody", "/operator", "#sign-in[open]", widths=(1440, 390), has_texts=False),
     Screen(
-        "sign-in-refused", "nobody", "/operator", "#sign-in-email-problem:not(:empty)", (clicks("#sign-in button"),)
+        "sign-in-refused",
+        "nobody",
+        "/operator",
+        "#sign-in-email-problem:not(:empty)",
+        (clicks("#sign-in button"),),
+        has_texts=False,
     ),
-    Screen("desk", "ana", "/operator", ".next-card", widths=ALL, is_dark=True),
-    Screen("chat-mine", "ana", "/operator/{mine}", MINE, widths=ALL, is_dark=True),
-    Screen("chat-note", "ana", "/operator/{mine}", "#note-text:focus", (clicks("#tab-note"), clicks("#note-text"))),
-    Screen("chat-staged", "ana", "/operator/{mine}", ".composer-send:visible", (types("#reply-text", "One line"),)),
+    Screen("desk", "ana", "/operator", ".next-card", widths=ALL),
+    Screen("chat-mine", "ana", "/operator/{mine}", MINE, widths=ALL),
+    Screen(
+        "chat-note",
+        "ana",
+        "/operator/{mine}",
+        "#note-text:focus",
+        (clicks("#tab-note"), clicks("#note-text")),
+        has_texts=False,
+    ),
+    Screen(
+        "chat-staged",
+        "ana",
+        "/operator/{mine}",
+        ".composer-send:visible",
+        (types("#reply-text", "One line"),),
+        has_texts=False,
+    ),
     Screen("chat-waiting", "ana", "/operator/queue/{queued}", 'baton-chat[data-state="waiting"] .message'),
     Screen("chat-customer", "ana", "/operator/{waiting}", 'baton-chat[data-state="customer"] .message'),
-    Screen("chat-snoozed", "ana", "/operator/{snoozed}", '[data-part="unsnooze"]'),
+    Screen("chat-snoozed", "ana", "/operator/{snoozed}", '[data-part="unsnooze"]', has_texts=False),
     Screen("chat-done", "ana", "/operator/done/{done}", 'baton-chat[data-state="completed"] .message'),
-    Screen("chat-lost", "ana", "/operator/00000000-0000-4000-8000-000000000000", '[data-part="lost"]'),
+    Screen("chat-lost", "ana", "/operator/00000000-0000-4000-8000-000000000000", '[data-part="lost"]', has_texts=False),
     Screen(
         "chat-message-menu",
         "ana",
         "/operator/{mine}",
         "#menu:popover-open",
         (lambda page: page.locator(".message-more").first.press("Enter"),),
+        has_texts=False,
     ),
-    Screen("chat-panel", "ana", "/operator/{mine}#customer", ".panel-body", widths=(1024, 390)),
+    Screen("chat-panel", "ana", "/operator/{mine}#customer", ".panel-body", widths=(1024, 390), has_texts=False),
     Screen("queue", "ana", "/operator/queue", '[data-box="queue"] .row', widths=(1440, 390)),
     Screen("mentions", "ana", "/operator/mentions", ".row.mention"),
     Screen("done", "ana", "/operator/done", '[data-box="done"] .row'),
     Screen("all", "ada", "/operator/all", '[data-box="all"] .row'),
-    Screen("search", "ana", "/operator/search", ".list-search", widths=(1440,)),
+    Screen("search", "ana", "/operator/search", ".list-search", widths=(1440,), has_texts=False),
     Screen("search-found", "ana", "/operator/search?q=order", ".row.result"),
     Screen("palette", "ana", "/operator", "#palette[open]", (clicks(".next-card"), presses("Control+k"))),
-    Screen("keys", "ana", "/operator", "#shortcuts[open]", (clicks('[data-command="shortcuts"]'),)),
+    Screen("keys", "ana", "/operator", "#shortcuts[open]", (clicks('[data-command="shortcuts"]'),), has_texts=False),
     Screen(
-        "preferences", "ana", "/operator", "#preferences[open]", (clicks('[data-command="preferences"]'),), is_dark=True
+        "preferences",
+        "ana",
+        "/operator",
+        "#preferences[open]",
+        (clicks('[data-command="preferences"]'),),
+        has_texts=False,
     ),
     Screen("colleagues", "ana", "/operator", "#team:popover-open", (clicks(".lane-team"),)),
-    Screen("status", "ana", "/operator", "#menu:popover-open", (clicks('.lane-status[data-part="status"]'),)),
+    Screen(
+        "status",
+        "ana",
+        "/operator",
+        "#menu:popover-open",
+        (clicks('.lane-status[data-part="status"]'),),
+        has_texts=False,
+    ),
     *(
-        Screen(name, "ana", "/operator/{mine}", f"#{name}[open]", (clicks(f'[data-part="{name}"]'),))
+        Screen(
+            name,
+            "ana",
+            "/operator/{mine}",
+            f"#{name}[open]",
+            (clicks(f'[data-part="{name}"]'),),
+            has_texts=name == "transfer",
+        )
         for name in ("transfer", "hand-back", "complete")
     ),
-    Screen("snooze", "ana", "/operator/{waiting}", "#snooze[open]", (clicks('[data-part="snooze"]'),)),
+    Screen("snooze", "ana", "/operator/{waiting}", "#snooze[open]", (clicks('[data-part="snooze"]'),), has_texts=False),
     Screen("transcript", "ana", "/operator/chats/{mine}/transcript?notes=1", ".sheet .message", widths=(1440, 390)),
 )
 
 CONSOLE = (
-    Screen("live", "ada", "/admin", ".chip", widths=ALL, is_dark=True),
+    Screen("live", "ada", "/admin", ".chip", widths=ALL),
     Screen(
         "live-menu", "ada", "/admin", "#chat-menu:popover-open", (clicks('.lane[data-kind="operator"] .chip-face'),)
     ),
     Screen("chats", "ada", "/admin/chats", ".chat-row", widths=(1440, 390)),
-    Screen("chats-selected", "ada", "/admin/chats", ".bulk", (clicks('[data-part="select-all"]'),)),
+    Screen("chats-selected", "ada", "/admin/chats", ".bulk", (clicks('[data-part="select-all"]'),), has_texts=False),
     Screen(
         "give",
         "ada",
         "/admin/chats",
-        "#give-dialog[open]",
+        "#give-dialog[open] .give-choice",
         (clicks('[data-part="select-all"]'), clicks('[data-action="bulk-reassign"]')),
     ),
-    Screen("numbers", "ada", "/admin/numbers", "baton-numbers svg", widths=ALL, is_dark=True),
+    Screen("numbers", "ada", "/admin/numbers", "baton-numbers svg", widths=ALL),
     Screen("tickets", "ada", "/admin/tickets", ".cell-ticket", widths=(1440, 390)),
     Screen("ticket", "ada", "/admin/tickets", "#ticket-dialog .ticket-message", (clicks('[data-action="ticket"]'),)),
     Screen("operators", "ada", "/admin/operators", "baton-operators tbody tr", widths=(1440, 390)),
@@ -120,7 +172,14 @@ CONSOLE = (
         "#operator-dialog[open]",
         (clicks('baton-operators [data-action="edit"]'),),
     ),
-    Screen("invite", "ada", "/admin/operators", "#invite-dialog[open]", (clicks('[data-action="invite"]'),)),
+    Screen(
+        "invite",
+        "ada",
+        "/admin/operators",
+        "#invite-dialog[open]",
+        (clicks('[data-action="invite"]'),),
+        has_texts=False,
+    ),
     Screen("personas", "ada", "/admin/personas", "baton-personas .initials"),
     Screen(
         "persona", "ada", "/admin/personas", "#persona-dialog[open]", (clicks('baton-personas [data-action="edit"]'),)
@@ -133,20 +192,36 @@ CONSOLE = (
         "#response-dialog[open]",
         (clicks(".response-actions [data-action=edit]"),),
     ),
-    Screen(
-        "widget-settings", "ada", "/admin/widget", '[data-place="widget"] input[name=title]', widths=ALL, is_dark=True
-    ),
-    Screen("settings", "ada", "/admin/settings", "baton-settings input"),
-    Screen("stuck", "ada", "/admin/stuck", "baton-stuck .verdict:not(:empty)"),
+    Screen("widget-settings", "ada", "/admin/widget", '[data-place="widget"] input[name=title]', widths=ALL),
+    Screen("settings", "ada", "/admin/settings", "baton-settings input", has_texts=False),
+    Screen("stuck", "ada", "/admin/stuck", "baton-stuck .verdict:not(:empty)", has_texts=False),
     Screen("audit", "ada", "/admin/audit", ".audit-table tbody tr"),
-    Screen("export", "ada", "/admin/export", ".export-choice"),
-    Screen("no-admin", "ana", "/admin", '[data-part="refused"]'),
+    Screen("export", "ada", "/admin/export", ".export-choice", has_texts=False),
+    Screen(
+        "transcript-gone",
+        "ana",
+        "/operator/chats/00000000-0000-4000-8000-000000000000/transcript",
+        "main",
+        has_texts=False,
+    ),
+    Screen("no-admin", "ana", "/admin", '[data-part="refused"]', has_texts=False),
 )
 
 DOORS = (
-    Screen("setup", "nobody", "/setup", ".door-ways"),
+    Screen("setup", "nobody", "/setup", ".door-ways", has_texts=False),
     Screen("join", "nobody", "/join#{invitation}", "#join-form", widths=(1440, 390)),
-    Screen("join-gone", "nobody", "/join#gone", ".door-ways"),
+    Screen("join-gone", "nobody", "/join#gone", ".door-ways", has_texts=False),
 )
 
-SCREENS = (*WORKSPACE, *CONSOLE, *DOORS)
+# The same in a language that is written from right to left.
+ARABIC = tuple(
+    replace(screen, name=f"{screen.name}-ar", language="ar", widths=(1440, 390))
+    for screen in (*WORKSPACE, *CONSOLE, *DOORS)
+    if screen.name in ("sign-in", "desk", "chat-mine", "snooze", "live", "numbers", "widget-settings", "join")
+)
+
+# Of another site, and with all sides at once.
+SHOP = Screen("shop", "nobody", "{shop}/", ".launcher", widths=(1440, 390), has_texts=False)
+DEMO = Screen("demo", "nobody", "/demo", "[data-act]", (sits,), has_texts=False)
+
+SCREENS = (*WORKSPACE, *CONSOLE, *DOORS, *ARABIC, SHOP, DEMO)

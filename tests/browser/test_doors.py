@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.house import PASSWORD, House
+from tests.browser.house import House
 from tests.live.world import World
+from web.demo_data import PASSWORD
 
 
 @pytest.fixture(scope="module")

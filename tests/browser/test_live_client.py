@@ -153,7 +153,7 @@ def test_what_happens_to_older_messages_while_they_are_on_their_way(
 
 
 def test_older_notes_come_with_older_messages(world: World, open_screen: Open, chat: Chat) -> None:
-    contents = [str(number) for number in range(120)]
+    contents = [str(number) for number in range(220)]
     for columns, sender, second in (
         ("messages (chat_id, content, sender_id, created_at, sender_type)", ", 'operator'", 30),
         ("chat_notes (chat_id, content, author_id, created_at)", "", 0),
@@ -165,12 +165,12 @@ def test_older_notes_come_with_older_messages(world: World, open_screen: Open, c
             *(chat[0], chat[2], second, contents),
         )
     operator = open_screen(chat[2], "staff", chat[0])
-    operator.shows_messages(*contents[70:])
+    operator.shows_messages(*contents[170:])
     notes = "chat.view.notes.map((note) => note.content)"
-    assert operator.do(notes) == contents[70:]
+    assert operator.do(notes) == contents[170:]
     assert operator.do("chat.loadOlder()")
-    operator.shows_messages(*contents[20:])
-    assert operator.do(notes) == contents[20:]
+    operator.shows_messages(*contents[70:])
+    assert operator.do(notes) == contents[70:]
     # One that is not there yet is changed: it comes as it is now, in its place.
     (note,) = world.rows("select id from chat_notes where chat_id = %s and content = '3'", chat[0])
     operator.do("client.api.request('PATCH', path, { content: 'three' })", path=f"/api/notes/{note['id']}")

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.house import PASSWORD, Desk, House
+from tests.browser.house import Desk, House
 from tests.live.world import World
+from web.demo_data import PASSWORD
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.servers import Baton, running_baton
 
 # Of another origin than Baton, and of another site: localhost and 127.0.0.1 have nothing in common.
 SHOP = "http://localhost:8001"
-PAGE = """<!doctype html><html lang="{language}"><title>Shop</title><h1>Shop</h1>
+PAGE = """<!doctype html><html lang="{language}"><title>Shop</title><main><h1>Shop</h1></main>
 <script nonce="own">
   const told = [];
   (window.Baton ??= []).push((Baton) => {{
