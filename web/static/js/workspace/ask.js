@@ -7,8 +7,8 @@
 /** @import { Entry } from "../parts/entries.js" */
 
 import { gettext, language } from "../core/i18n.js";
-import { make, reconcile } from "../core/render.js";
-import { ask, part } from "../parts/dialogs.js";
+import { fill, make, reconcile } from "../core/render.js";
+import { ask, dialogOf, part } from "../parts/dialogs.js";
 import { showProblem } from "../parts/forms.js";
 import { showMenu } from "../parts/menu.js";
 import { toast } from "../parts/toasts.js";
@@ -29,20 +29,27 @@ export class Ask {
   /** @param {string} chatId */
   transfer(chatId) {
     const { desk } = this.#workspace;
-    const { me, colleagues } = desk.state;
     const ranks = { online: 0, away: 1, offline: 2 };
-    const people = [...colleagues.values()]
-      .filter((each) => each.operator_id !== me?.id)
-      .sort((one, other) => ranks[one.status] - ranks[other.status])
-      .map((each) => ({ ...colleagueView(each), is_disabled: each.status === "offline" }));
+    const form = dialogOf("transfer"); // colleagues come and go while it is open
+    const draw = () => {
+      const { me, colleagues } = desk.state;
+      const people = [...colleagues.values()]
+        .filter((each) => each.operator_id !== me?.id)
+        .sort((one, other) => ranks[one.status] - ranks[other.status])
+        .map((each) => ({ ...colleagueView(each), is_disabled: each.status === "offline" }));
+      reconcile(part(form, "people"), people, {
+        key: (each) => each.id,
+        make: (each) => make("person-choice", each),
+        update: fill,
+      });
+      part(form, "nobody").hidden = people.length > 0;
+    };
+    const stop = desk.on("change", draw);
     return ask("transfer", {
-      prepare(form) {
-        reconcile(part(form, "people"), people, { key: (each) => each.id, make: (each) => make("person-choice", each) });
-        part(form, "nobody").hidden = people.length > 0;
-      },
+      prepare: draw,
       check: (values) => (values["operator_id"] ? null : gettext("Choose somebody.")),
       save: (values) => desk.transfer(chatId, String(values["operator_id"]), String(values["reason"] ?? "").trim()),
-    });
+    }).finally(stop);
   }
 
   /**
