@@ -234,7 +234,7 @@ revoke execute on function private.console_order(text) from public, anon, authen
 -- $1 states, $2 holder, $3 since when they wait, $4 priority, $5 and $6 the time they began, $7 those that the
 -- words are about; of the cursor $8 priority, $9 time and $10 id; $11 the limit.
 create or replace function private.console_page(p_filter jsonb, p_cursor jsonb, p_limit integer)
-returns table (chat_id uuid, cursor jsonb)
+returns setof jsonb
 language plpgsql
 stable
 security definer
@@ -278,7 +278,7 @@ begin
     case when p_cursor is not null then v_order.ended_follows end
   );
   return query execute format(
-    'select c.id, jsonb_build_object(''sort'', %6$L, ''priority'', c.priority, ''at'', c.at, ''id'', c.id)'
+    'select jsonb_build_object(''sort'', %6$L, ''priority'', c.priority, ''at'', c.at, ''id'', c.id)'
     ' from ('
     '   (select c.id, c.priority, c.at'
     '    from (select x.*, %2$s as at from public.chats x where x.chat_state <> ''completed'') c'
@@ -296,7 +296,7 @@ begin
 end
 $$;
 
-comment on function private.console_page(jsonb, jsonb, integer) is 'The chats that a filter lets through, after a cursor, in their order, each with its own cursor; refuses invalid_argument.';
+comment on function private.console_page(jsonb, jsonb, integer) is 'The chats that a filter lets through, after a cursor, in their order, each as its own cursor, which has its id; refuses invalid_argument.';
 revoke execute on function private.console_page(jsonb, jsonb, integer) from public, anon, authenticated, service_role;
 
 create or replace function private.list_console_chats(p_filter jsonb, p_cursor jsonb, p_limit integer)
@@ -308,7 +308,6 @@ set search_path = ''
 as $$
 declare
   v_now timestamptz := private.now();
-  v_chat_ids uuid[];
   v_cursors jsonb[];
 begin
   perform private.require_admin();
@@ -316,9 +315,7 @@ begin
     perform private.refuse('invalid_argument', 'p_limit is 1 to 200.');
   end if;
   -- Asked for before the join: where there are no chats, a plan may never come to ask, nor to refuse.
-  select array_agg(p.chat_id order by p.place), array_agg(p.cursor order by p.place) into v_chat_ids, v_cursors
-  from rows from (private.console_page(p_filter => p_filter, p_cursor => p_cursor, p_limit => p_limit))
-    with ordinality as p (chat_id, cursor, place);
+  v_cursors := array(select private.console_page(p_filter => p_filter, p_cursor => p_cursor, p_limit => p_limit));
   return query
     select
       to_jsonb(c) - array['context', 'let_go_by'] || jsonb_build_object(
@@ -328,8 +325,8 @@ begin
         'message_count', c.last_seq
       ),
       p.cursor
-    from unnest(v_chat_ids, v_cursors) with ordinality as p (chat_id, cursor, place)
-    join public.chats c on c.id = p.chat_id
+    from unnest(v_cursors) with ordinality as p (cursor, place)
+    join public.chats c on c.id = (p.cursor ->> 'id')::uuid
     join public.real_users r on r.id = c.real_user_id
     left join public.operators h on h.id = c.assigned_operator_id
     left join public.operators l on l.id = c.last_operator_id
