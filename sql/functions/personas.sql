@@ -69,7 +69,7 @@ security invoker
 set search_path = ''
 as $$ select private.save_persona(p_name, p_avatar_url, p_is_active, p_id) $$;
 
-comment on function public.save_persona(text, text, boolean, uuid) is 'Makes a persona, or replaces the one of this id; p_avatar_url: https://… or a path of this server. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument (the hint names the field), fictional_user_not_found.';
+comment on function public.save_persona(text, text, boolean, uuid) is 'Makes a persona, or replaces the one of this id; p_avatar_url: a file of the bucket avatars, /storage/v1/object/public/avatars/…, here or at the Supabase project. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument (the hint names the field), fictional_user_not_found.';
 revoke execute on function public.save_persona(text, text, boolean, uuid) from public, anon;
 grant execute on function public.save_persona(text, text, boolean, uuid) to authenticated, service_role;
 
