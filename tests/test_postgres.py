@@ -1,15 +1,19 @@
 """The embedded server: where its folder is, whoever kills it, and who may come in."""
 
+import multiprocessing
 import os
 import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Barrier
 
 import psycopg
 import pytest
 
 from tests.servers import FAST
+from web import postgres
 from web.postgres import EmbeddedPostgres, PostgresError, running_url
 
 
@@ -107,3 +111,24 @@ def test_a_start_that_fails_says_why_in_one_line(folder: Path) -> None:
     with pytest.raises(PostgresError, match=r"did not start: .*max_connections") as caught:
         EmbeddedPostgres(folder, {"max_connections": "-1"}).start()
     assert "\n" not in str(caught.value)
+
+
+def user_id(barrier: Barrier) -> int | None:
+    """Return whose a server would be that starts when all others do."""
+    barrier.wait(20)
+    user = postgres.server_user.__wrapped__()
+    return user and user.pw_uid
+
+
+def test_servers_that_start_at_the_same_moment_agree_on_whose_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, count = f"baton-test-{os.getpid()}", 16
+    removal = ["userdel", name]
+    monkeypatch.setattr(postgres, "SYSTEM_USER", name)
+    processes = multiprocessing.get_context("fork")
+    try:
+        with processes.Manager() as manager, processes.Pool(count) as pool:
+            users = pool.map(user_id, [manager.Barrier(count)] * count, chunksize=1)
+        assert len(set(users)) == 1  # None, unless we are root
+    finally:
+        if os.geteuid() == 0:
+            subprocess.run(removal, check=True, capture_output=True)

@@ -12,6 +12,7 @@ server: he stops it, also when it was left behind by a process that was killed.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import importlib.util
 import os
@@ -22,7 +23,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -307,20 +309,31 @@ def server_user() -> pwd.struct_passwd | None:
     """Return the user that the server runs as: none but ourselves, unless we are root."""
     if os.geteuid() != 0:
         return None
-    try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        pass
     command = ["useradd", "--system", "--user-group", "--no-create-home"]
     command += ["--shell", "/usr/sbin/nologin", SYSTEM_USER]
     try:
-        subprocess.run(command, check=True, capture_output=True)
-        return pwd.getpwnam(SYSTEM_USER)
+        # Of two useradd at once the second gives the user of the first another number.
+        with _locked(Path("/etc")):
+            with suppress(KeyError):
+                return pwd.getpwnam(SYSTEM_USER)
+            subprocess.run(command, check=True, capture_output=True)
+            return pwd.getpwnam(SYSTEM_USER)
     except (OSError, subprocess.CalledProcessError, KeyError):
         raise PostgresError(
             f"Postgres does not run as root, and the user {SYSTEM_USER} could not be made: "
             "run as an ordinary user, or set DATABASE_URL"
         ) from None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep out all others who lock this folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _give_to_server_user(folder: Path) -> None:
