@@ -56,6 +56,8 @@ def test_what_the_server_says_is_collected_where_it_stands(said: Catalog) -> Non
             assert actions, call
             assert actions <= collected, call
     assert "The database is not available." in collected
+    # What is wrong with a field: said by a function of fields, and in the hint of a refusal.
+    assert {"is a colour such as #b3361b.", "is 1 to 5."} <= collected
 
 
 def test_a_refusal_is_said_in_the_language_of_the_page_as_far_as_that_has_it() -> None:

@@ -8,10 +8,12 @@ from http import HTTPStatus
 import psycopg
 import structlog
 from flask import Flask, Response, g, jsonify, request
+from flask_babel import gettext
 from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
 
 from web.config import Config
+from web.html import page
 from web.limits import limiter
 
 log = structlog.get_logger("baton.errors")
@@ -175,6 +177,20 @@ def _internal(error: Exception) -> ApiError:
 
 
 def _respond(error: ApiError) -> Response:
+    if request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html":
+        # Somebody looks at it in a browser.
+        said = {"message": gettext(error.message), "hint": error.hint and gettext(error.hint)}
+        response = page("error.html", status=error.status, code=error.code, **said)
+        response.status_code = error.status
+    else:
+        response = _told(error)
+    response.vary.add("Accept")
+    response.headers.extend(error.headers)
+    return response
+
+
+def _told(error: ApiError) -> Response:
+    """Return the refusal for a program, in the form that those who ask at this address know."""
     body: dict[str, object]
     status = error.status
     if request.path.startswith("/auth/v1/"):  # what Supabase's clients parse
@@ -199,5 +215,4 @@ def _respond(error: ApiError) -> Response:
             body["error"] = error.message  # where supabase-py looks for it
     response = jsonify(body)
     response.status_code = status
-    response.headers.extend(error.headers)
     return response

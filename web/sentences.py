@@ -14,6 +14,10 @@ Found = tuple[int, None, str, list[str]]
 
 _LITERAL = r"'((?:[^']|'')*)'"
 _CATALOGUE_LINE = re.compile(rf"\('\w+', \d{{3}}, {_LITERAL}, {_LITERAL}\)")
+# What is wrong with a field, after its name; and the functions that say the same, without the name and the full stop.
+_FIELD_HINT = re.compile(r"private\.refuse\('\w+', '\w+: ((?:[^']|'')*)'\)")
+_FIELD_FUNCTION = re.compile(r"function private\.\w+_problem\(.*?\n\$\$;", re.S)
+_FIELD_PROBLEM = re.compile(rf"\b(?:then|else)\s+{_LITERAL}")
 _AUDIT_CALL = re.compile(r"perform private\.audit\(([^;]*);")
 _ACTION = re.compile(r"'([a-z_]+\.[a-z_]+)'")
 
@@ -39,10 +43,20 @@ def web_refusals(file: IO[bytes], *_: object, **__: object) -> Iterator[Found]:
                 yield part.lineno, None, part.value, []
 
 
-def audited(file: IO[bytes], *_: object, **__: object) -> Iterator[Found]:
-    """Yield the actions that functions say to the audit log, such as operator.added."""
+def functions(file: IO[bytes], *_: object, **__: object) -> Iterator[Found]:
+    """Yield what functions find wrong with a field, and the actions that they tell the audit log: operator.added."""
     text = file.read().decode()
+    problems = [(match.start(), match[1]) for match in _FIELD_HINT.finditer(text)]
+    for function in _FIELD_FUNCTION.finditer(text):
+        found = _FIELD_PROBLEM.finditer(function[0])
+        problems += [(function.start() + match.start(), f"{match[1]}.") for match in found]
+    for place, problem in problems:
+        yield _line(text, place), None, problem.replace("''", "'"), ["Stands beneath a field of a form that is wrong."]
     for call in _AUDIT_CALL.finditer(text):
-        number = text.count("\n", 0, call.start()) + 1
-        for action in _ACTION.findall(call.group()):
-            yield number, None, action, ["An action of the audit log: what was done to whom, in a few words."]
+        for action in _ACTION.findall(call[0]):
+            told = ["An action of the audit log: what was done to whom, in a few words."]
+            yield _line(text, call.start()), None, action, told
+
+
+def _line(text: str, place: int) -> int:
+    return text.count("\n", 0, place) + 1

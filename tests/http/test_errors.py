@@ -36,6 +36,26 @@ def test_an_unknown_address_is_not_found(baton: Baton) -> None:
     assert refuses(baton.client.get("/nothing"), 404, "route_not_found")
 
 
+@pytest.mark.parametrize(
+    ("path", "accept", "is_page"),
+    [
+        ("/nothing", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("/api/nothing", "text/html", True),
+        ("/nothing", "*/*", False),
+        ("/nothing", "application/json, text/plain, */*", False),
+        ("/nothing", "", False),
+    ],
+)
+def test_in_a_browser_it_is_a_page(baton: Baton, path: str, accept: str, is_page: bool) -> None:
+    answer = baton.client.get(path, headers={"Accept": accept, "Accept-Language": "ar"})
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"].startswith("text/html" if is_page else "application/json")
+    assert "Accept" in answer.headers["Vary"]
+    assert ('dir="rtl"' in answer.text) == is_page
+    assert "route_not_found" in answer.text
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
 def test_an_unknown_method_is_not_allowed(baton: Baton) -> None:
     answer = baton.client.put("/api/chats")
     assert refuses(answer, 405, "method_not_allowed")

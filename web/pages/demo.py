@@ -17,9 +17,9 @@ from web.db import database
 from web.demo_crowd import take_turn
 from web.demo_data import PASSWORD
 from web.errors import ApiError
+from web.html import page
 from web.limits import limiter
 from web.openapi import operation
-from web.pages.respond import page
 from web.pages.shop import other_site
 from web.replies import EMPTY
 from web.schemas import DemoMessage, DemoScript, DemoSeats, Message

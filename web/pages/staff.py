@@ -3,7 +3,7 @@
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from web.pages.respond import page
+from web.html import page
 
 blueprint = Blueprint("staff", __name__)
 

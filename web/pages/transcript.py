@@ -13,7 +13,7 @@ from flask_babel import format_date, format_time, gettext
 from psycopg.rows import DictRow
 
 from web.db import Conn, database, invoke
-from web.pages.respond import page
+from web.html import page
 from web.pages.session import page_caller
 from web.replies import value
 

@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 
 from web.config import Config
 from web.db import database
+from web.html import page
 from web.languages import LANGUAGES, current_language, use_language
-from web.pages.respond import page
 from web.pages.shop import other_site
 from web.replies import value
 from web.tokens import NOBODY

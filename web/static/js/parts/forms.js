@@ -31,7 +31,7 @@ export function showRefusal(form, error) {
   const [name, what] = hint?.match(/^(\w+): ([^]*)$/)?.slice(1) ?? [];
   const field = name ? fieldsOf(form).find((each) => each.name === name) : undefined;
   if (field && what) {
-    showProblem(field, what);
+    showProblem(field, gettext(what));
     field.focus();
     return;
   }
