@@ -311,6 +311,15 @@ def test_what_is_missing_is_said_beside_the_field_and_nothing_that_was_typed_is_
     assert shop.baton.database.value(query, chat_id) == "Kim"
 
 
+def test_who_hesitates_sees_that_somebody_comes(shop: Shop) -> None:
+    database = shop.baton.database
+    database.rows("update operators set status = 'offline' where true")
+    shop.opens(["open"])
+    expect(shop.find(".chat-presence")).to_contain_text("Nobody is at the desk")
+    database.rows("insert into operators (name, status) values (%s, 'online')", uuid4().hex)
+    expect(shop.find(".chat-presence")).to_have_text("Somebody is here now")
+
+
 def test_when_it_is_closed_he_leaves_a_message_that_becomes_a_ticket(shop: Shop) -> None:
     with widget(shop.baton, is_open_always=False, business_hours="{}"):
         shop.opens(["open"], language="ar")

@@ -25,7 +25,7 @@ import { linesOf, viewOf } from "./view.js";
 
 const DISCONNECTED_MS = 5_000; // shorter ones are nobody's business
 const PLACE_EVERY_MS = 30_000; // the place in the queue is read out
-const LOOK_AGAIN_MS = 30_000; // whether the team is there
+const LOOK_AGAIN_MS = 5_000; // whether it is time to ask whether the team is there
 const RING = { tab: "baton:ringing-widget", loudness: 0.05 }; // on somebody else's page: quietly
 
 /** `<baton-chat>`, which the page has brought along. */
@@ -70,7 +70,8 @@ export class ChatElement extends BatonElement {
     this.keep(conversation.on("change", () => this.#changed()));
     this.keep(conversation.on("reply", (message) => this.#replied(message)));
     this.keep(conversation.on("problem", () => announce(gettext("That did not work. Try again."))));
-    const looking = setInterval(() => host.isOpen && void conversation.refresh(), LOOK_AGAIN_MS);
+    const look = () => host.isOpen && document.visibilityState === "visible" && void conversation.refresh();
+    const looking = setInterval(look, LOOK_AGAIN_MS);
     this.keep(() => clearInterval(looking));
     this.#changed();
     if (this.#composer.text === "") this.#composer.text = conversation.draft;

@@ -16,7 +16,10 @@ import { Backoff, pause } from "../core/timing.js";
 const TYPING_MS = 6_000; // who types is forgotten after that
 const RECENT_MS = 24 * 3600_000; // a chat that has ended is shown for so long
 const EVENTS_BACK = 200; // in which names are looked for
-const SETTINGS_MS = 30_000; // how old what is known of opening hours and of the team may be
+// How old what is known of opening hours and of the team may be; the second where somebody is about to write, and was
+// told that nobody is there.
+const SETTINGS_MS = 30_000;
+const SETTINGS_MS_ALONE = 4_000;
 
 /**
  * How the widget is set up, and whether anybody is there: GET /api/widget/settings.
@@ -286,7 +289,8 @@ export class Conversation extends Emitter {
 
   /** Fetch again whether the team is there, where that may have changed. */
   async refresh() {
-    if (Date.now() - this.#settingsAt < SETTINGS_MS) return;
+    const isAlone = !this.isBegun && this.settings.is_open && !this.settings.available;
+    if (Date.now() - this.#settingsAt < (isAlone ? SETTINGS_MS_ALONE : SETTINGS_MS)) return;
     this.#settingsAt = Date.now();
     try {
       this.settings = await send("GET", "/api/widget/settings", undefined);
