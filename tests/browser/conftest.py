@@ -39,6 +39,8 @@ ARGUMENTS = [
     "--disable-lcd-text",
     "--font-render-hinting=none",
     "--force-color-profile=srgb",
+    # Nor does it depend on what was pressed before whether there is sound.
+    "--autoplay-policy=no-user-gesture-required",
 ]
 
 expect.set_options(timeout=15_000)
@@ -61,10 +63,13 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def running_world() -> Iterator[World]:
-    """Start a Postgres and one web server."""
-    with tempfile.TemporaryDirectory(prefix="baton-test-", ignore_cleanup_errors=True) as folder:
-        world = World(Path(folder))
+def running_world(servers: Servers) -> Iterator[World]:
+    """Start a web server in front of a database of its own."""
+    with (
+        servers.server("postgres-18-embedded").loaded_database() as database,
+        tempfile.TemporaryDirectory(prefix="baton-test-", ignore_cleanup_errors=True) as folder,
+    ):
+        world = World(Path(folder), database_url=database.url)
         try:
             world.start(webs=1, BATON_ALLOWED_ORIGINS="*", BATON_SOCKETS_PER_USER="3", BATON_DEMO="1")
             yield world
@@ -73,9 +78,9 @@ def running_world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """A Postgres and one web server, which these tests may stop and start."""
-    with running_world() as world:
+def world(servers: Servers) -> Iterator[World]:
+    """A database and one web server, which these tests may stop and start."""
+    with running_world(servers) as world:
         yield world
 
 

@@ -126,18 +126,24 @@ class Web:
 class World:
     """The servers, and what the tests know of the database behind them."""
 
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
-        """Prepare it in `folder`; `start` starts it."""
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None, database_url: str | None = None) -> None:
+        """Prepare it in `folder`; `start` starts it.
+
+        Its Postgres is one of its own, with these settings. A world that leaves Postgres alone may use a loaded
+        database of a server that runs already.
+        """
         self.folder = folder
         self.postgres = EmbeddedPostgres(folder / "postgres", settings)
+        self._database_url = database_url
         self.webs: list[Web] = []
 
     def start(self, webs: int = 2, **environment: str) -> None:
         """Start Postgres with a loaded database, and that many web servers."""
-        self.postgres.start()
-        with psycopg.connect(self.postgres.url, autocommit=True) as admin:
-            admin.execute(f"create database {DATABASE} template template0 encoding 'UTF8'")
-        loader.load(self.url)
+        if self._database_url is None:
+            self.postgres.start()
+            with psycopg.connect(self.postgres.url, autocommit=True) as admin:
+                admin.execute(f"create database {DATABASE} template template0 encoding 'UTF8'")
+            loader.load(self.url)
         for name, value in SETTINGS.items():
             self.rows("update settings set value = %s::jsonb where name = %s", value, name)
         for _ in range(webs):
@@ -158,7 +164,7 @@ class World:
     @cached_property
     def url(self) -> str:
         """The database's address; stays the same."""
-        return make_conninfo(self.postgres.url, dbname=DATABASE)
+        return self._database_url or make_conninfo(self.postgres.url, dbname=DATABASE)
 
     @property
     def base_urls(self) -> list[str]:
