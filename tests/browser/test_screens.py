@@ -1,0 +1,94 @@
+"""All screens, in their states, in light and in dark: everybody can use them, and they look as they did."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.axe import DARK, LIGHT, NAMES, violations
+from tests.browser.forms import FORMS, Form
+from tests.browser.pictures import looks_otherwise, settle, turn
+from tests.browser.rooms import Rooms, furnished_rooms
+from tests.browser.screens import Screen, places
+from tests.conftest import Servers
+
+
+@pytest.fixture(scope="module")
+def rooms(servers: Servers, browser: Browser) -> Iterator[Rooms]:
+    """Nothing in them is changed."""
+    with furnished_rooms(servers, browser) as rooms:
+        yield rooms
+
+
+@pytest.mark.parametrize("screens", places(), ids=lambda screens: screens[0].name)
+def test_everybody_can_use_it(rooms: Rooms, screens: list[Screen]) -> None:
+    first = screens[0]
+    page = rooms.page(first.who, first.language)
+    found: list[str] = []
+    for screen in screens:
+        page.set_viewport_size({"width": screen.widths[0], "height": screen.height})
+        if screen.lies_over and screen is not first:
+            screen.open(page)
+        else:
+            rooms.tidy()
+            screen.show(page, rooms.furniture)
+        found += [f"{screen.name}, {each}" for each in problems(page, screen)]
+    assert found == []
+    assert rooms.house.problems == []
+
+
+def problems(page: Page, screen: Screen) -> Iterator[str]:
+    """Look a screen over: of what lies over another one that has been looked at, only that."""
+    settle(page)
+    within = "dialog[open], :popover-open" if screen.lies_over else None
+    yield from (f"light: {each}" for each in violations(page, LIGHT, within))
+    for width in screen.widths:
+        page.set_viewport_size({"width": width, "height": screen.height})
+        if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
+            yield f"at {width} it scrolls sideways"
+        yield from looks_otherwise(page, f"{screen.name}-{width}", screen.changing)
+    turn(page, "dark")
+    yield from (f"dark: {each}" for each in violations(page, DARK, within))
+    if len(screen.widths) > 1:
+        yield from looks_otherwise(page, f"{screen.name}-{screen.widths[-1]}-dark")
+    turn(page, "light")
+
+
+@pytest.mark.parametrize("path", ["/operator", "/admin", "/setup", "/join", "/widget"])
+def test_what_can_be_used_has_a_name_before_anything_is_known(rooms: Rooms, path: str) -> None:
+    page = rooms.page("ada")
+    page.route("**/api/**", lambda route: None)  # the answer is still on its way
+    page.goto(path, wait_until="load")
+    assert violations(page, NAMES) == []
+    assert rooms.house.problems == []
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_what_is_wrong_is_said_beside_the_field_and_what_was_typed_stays(rooms: Rooms, form: Form) -> None:
+    page = rooms.page(form.screen.who, form.screen.language)
+    rooms.tidy()
+    form.screen.show(page, rooms.furniture)
+    form.prepare(page)
+    for selector, text in form.typed.items():
+        page.locator(selector).focus()
+        if page.locator(selector).get_attribute("type") == "datetime-local":
+            page.locator(selector).fill(text)
+            continue
+        page.keyboard.press("Control+a")
+        page.keyboard.press("Delete")
+        page.keyboard.type(text)
+    page.locator(form.submit).focus()
+    page.keyboard.press("Enter")
+    wrong = page.locator(form.wrong).first
+    expect(wrong).to_be_focused()
+    said: list[str] = wrong.evaluate(
+        """(field) => field.getAttribute("aria-describedby").split(" ").map((id) => document.getElementById(id))
+          .filter((each) => each.matches(".problem") && each.checkVisibility()).map((each) => each.textContent)"""
+    )
+    assert any(said)
+    assert form.said in ("", *said)
+    if wrong.get_attribute("type") != "radio":
+        expect(wrong).to_have_attribute("aria-invalid", "true")
+    for selector, text in form.typed.items():
+        expect(page.locator(selector)).to_have_value(text)
+    assert rooms.house.problems == []
