@@ -63,7 +63,6 @@ class Screen:
     height: int = 900
     language: str = "en"
     has_texts: bool = True  # whether something that people have written is shown
-    changing: str = ""  # a selector of what is never the same: hashes, and times that the database's own clock gives
     lies_over: bool = False  # it is a dialog or a menu over what is at the same address without its steps
 
     @property
@@ -272,13 +271,7 @@ CONSOLE = (
     Screen("widget-settings", "ada", "/admin/widget", '[data-place="widget"] input[name=title]', widths=ALL),
     Screen("settings", "ada", "/admin/settings", "baton-settings input", has_texts=False),
     Screen("stuck", "ada", "/admin/stuck", "baton-stuck .verdict:not(:empty)", has_texts=False),
-    Screen(
-        "audit",
-        "ada",
-        "/admin/audit",
-        ".audit-table tbody tr",
-        changing=".audit-table td:not(:nth-child(3), :nth-child(4))",
-    ),
+    Screen("audit", "ada", "/admin/audit", ".audit-table tbody tr"),
     Screen("export", "ada", "/admin/export", ".export-choice", has_texts=False),
     Screen(
         "transcript-gone",
