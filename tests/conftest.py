@@ -1,5 +1,6 @@
 """The fixtures that every test uses. `server` runs each test once on every Postgres there is."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -7,6 +8,14 @@ from contextlib import ExitStack
 import pytest
 
 from tests.servers import CLUSTERS, Baton, Database, NoContainerError, Server, running_baton
+
+# Thousands of tests are a large heap that stays: the collector would walk through it again and again.
+gc.set_threshold(100_000, 50, 100)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of all later rounds of the garbage collector."""
+    gc.freeze()
 
 
 class Servers:

@@ -1,28 +1,13 @@
-"""What axe finds wrong with a page for those who do not see it, or see it otherwise, once it stands still."""
+"""What axe finds wrong with a page for those who do not see it, or see it otherwise."""
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Literal
 
 from playwright.sync_api import Frame, Page
 
 from tests.servers import ROOT
 
-# Colours are another matter in the dark; all else was looked at in the light.
-LIGHT = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-}
-DARK = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 NAMES = {"runOnly": {"type": "tag", "values": ["cat.name-role-value", "cat.forms", "cat.text-alternatives"]}}
-
-
-# What is still on its way has come, and is drawn.
-SETTLED = """async () => {
-  await document.fonts.ready;
-  const images = [...document.images].filter((each) => !each.complete && each.checkVisibility());
-  await Promise.all(images.map((each) => new Promise((done) => { each.onload = each.onerror = done; })));
-  for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
-}"""
 
 
 @cache
@@ -47,18 +32,3 @@ def violations(page: Page | Frame, options: Mapping[str, object], within: str | 
         [options, within],
     )
     return found
-
-
-def turn(page: Page, theme: Literal["light", "dark"]) -> None:
-    """Let it be light or dark, and wait until all frames know and every element has its colour."""
-    page.emulate_media(color_scheme=theme)
-    for frame in page.frames:
-        frame.wait_for_function(f"matchMedia('(prefers-color-scheme: {theme})').matches")
-        frame.evaluate(f"document.documentElement.style.setProperty('--turned', '{theme}')")
-    settle(page)
-
-
-def settle(page: Page) -> None:
-    """Wait until what a page and its frames show is drawn."""
-    for frame in page.frames:
-        frame.evaluate(SETTLED)

@@ -1,14 +1,13 @@
-"""All screens, in their states, in light and in dark: everybody can use them."""
+"""What can be used has a name, and what is wrong in a form is said where it is wrong."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.axe import DARK, LIGHT, NAMES, settle, turn, violations
+from tests.browser.axe import NAMES, violations
 from tests.browser.forms import FORMS, Form
 from tests.browser.rooms import Rooms, furnished_rooms
-from tests.browser.screens import Screen, places
 from tests.conftest import Servers
 
 
@@ -17,39 +16,6 @@ def rooms(servers: Servers, browser: Browser) -> Iterator[Rooms]:
     """Nothing in them is changed."""
     with furnished_rooms(servers, browser) as rooms:
         yield rooms
-
-
-@pytest.mark.parametrize("screens", places(), ids=lambda screens: screens[0].name)
-def test_everybody_can_use_it(rooms: Rooms, screens: list[Screen]) -> None:
-    first = screens[0]
-    page = rooms.page(first.who, first.language)
-    found: list[str] = []
-    for screen in screens:
-        page.set_viewport_size({"width": screen.widths[0], "height": screen.height})
-        if screen.lies_over and screen is not first:
-            screen.open(page)
-        elif screen is first:
-            rooms.tidy()
-            screen.go(page, rooms.furniture)
-        else:
-            screen.show(page, rooms.furniture)
-        found += [f"{screen.name}, {each}" for each in problems(page, screen)]
-    assert found == []
-    assert rooms.house.problems == []
-
-
-def problems(page: Page, screen: Screen) -> Iterator[str]:
-    """Look a screen over: of what lies over another one that has been looked at, only that."""
-    settle(page)
-    within = "dialog[open], :popover-open" if screen.lies_over else None
-    yield from (f"light: {each}" for each in violations(page, LIGHT, within))
-    for width in screen.widths:
-        page.set_viewport_size({"width": width, "height": screen.height})
-        if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
-            yield f"at {width} it scrolls sideways"
-    turn(page, "dark")
-    yield from (f"dark: {each}" for each in violations(page, DARK, within))
-    turn(page, "light")
 
 
 @pytest.mark.parametrize("path", ["/operator", "/admin", "/setup", "/join", "/widget"])
