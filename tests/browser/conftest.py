@@ -227,6 +227,7 @@ class Switch:
 
     def __init__(self) -> None:
         self.is_on = False
+        self.refused = 0
         self._sockets: list[WebSocketRoute] = []
 
     def __call__(self, page: Page) -> None:
@@ -238,6 +239,7 @@ class Switch:
             socket.connect_to_server()
             self._sockets.append(socket)
         else:
+            self.refused += 1
             socket.close(code=4999)
 
     def turn_off(self) -> None:

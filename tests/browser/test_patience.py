@@ -188,6 +188,33 @@ def test_a_browser_without_sockets_polls(chat: Chat, open_screen: Open, operator
     customer.shows_messages("hello")
 
 
+def test_whoever_polls_tries_a_socket_as_soon_as_the_server_answers_again(chat: Chat, open_screen: Open) -> None:
+    switch = Switch()
+    switch.is_on = True
+
+    def prepare(page: Page) -> None:
+        page.clock.install()
+        page.add_init_script("Math.random = () => 0.999")
+        switch(page)
+
+    customer = open_screen(chat[1], "customer", chat[0], prepare=prepare)
+    customer.shows("state", "online")
+    customer.page.route("**/api/**", lambda route: route.abort())
+    switch.turn_off()
+
+    def is_half_a_minute_between_two_attempts() -> bool:
+        customer.page.clock.run_for(1_000)
+        return switch.refused >= 8
+
+    wait_until(is_half_a_minute_between_two_attempts)
+    customer.shows("state", "reconnecting")
+    customer.page.unroute("**/api/**")
+    customer.comes_to_show("state", "polling")
+    switch.is_on = True
+    customer.page.clock.run_for(2_000)
+    customer.shows("state", "online")
+
+
 def test_a_token_that_never_comes_is_asked_for_again(chat: Chat, open_screen: Open) -> None:
     customer = open_screen(chat[1], "customer", chat[0], prepare=lambda page: page.clock.install())
     customer.shows("state", "online")

@@ -184,7 +184,7 @@ def test_whoever_is_offline_for_a_while_catches_up_and_sends_what_he_wrote(house
         expect(kim.find(".chat-strip")).to_have_text("No connection. We keep trying.")
     finally:
         web.start()
-    expect(link).to_contain_text("Back online")
+    expect(link).to_contain_text("Back online", timeout=45_000)  # attempts lie up to half a minute apart
     for side in (ana, kim):
         expect(side.messages).to_have_text([*said, *[re.compile("six|seven")] * 2])
     texts = ana.messages.all_text_contents()

@@ -274,8 +274,10 @@ export class Live extends Emitter {
 
   /** @param {boolean} isAnswered */
   #polled(isAnswered) {
-    if (isAnswered) this.#become("polling");
-    else if (this.#state === "polling") this.#become("reconnecting");
+    if (!isAnswered && this.#state === "polling") this.#become("reconnecting");
+    if (!isAnswered || this.#state === "polling") return;
+    this.#become("polling");
+    this.hurry(); // the server may only now have come back, and the next attempt be half a minute away
   }
 
   /** Ask for another token before this one ends. A clock that says it has ended is wrong: the server took it. */
