@@ -24,6 +24,7 @@ from web.languages import LANGUAGES
 from web.modules import Modules, joined
 
 STATIC = Path(__file__).parent / "static"
+_COMMON_SHEETS = ("tokens", "base", "parts")  # every page has them, before its own
 LAUNCHER = "widget.js"
 _FONTS = ("HankenGrotesk-Regular", "HankenGrotesk-Medium", "HankenGrotesk-SemiBold")
 _LAUNCHER_SECONDS = 300  # how long a host page's visitors may keep an older launcher
@@ -32,7 +33,8 @@ _LAUNCHER_SECONDS = 300  # how long a host page's visitors may keep an older lau
 def init_app(app: Flask, config: Config) -> None:
     """Prepare the files, serve them, and tell templates their addresses.
 
-    `asset(path)`, and `module_script(path)` for a module that no other one imports, with all that it imports.
+    `asset(path)`; `style_sheet(name)`, of css/<name>.css and what all pages have in common; `module_script(path)` for a
+    module that no other one imports, with all that it imports, and `module_preload(path)` for one imported later.
     """
     tools = [Path(__file__), Path(modules.__file__)]
     fonts = [Path(str(files("font_hanken_grotesk"))) / "files" / f"{name}.otf" for name in _FONTS]
@@ -45,6 +47,10 @@ def init_app(app: Flask, config: Config) -> None:
         ours = Modules(STATIC)
         for entry in ours.entries:
             (folder / joined(entry)).write_text(ours.join(entry))
+        common = "".join((STATIC / "css" / f"{name}.css").read_text() for name in _COMMON_SHEETS)
+        for sheet in list((folder / "css").glob("*.css")):
+            if sheet.stem not in _COMMON_SHEETS:
+                sheet.with_suffix(".all.css").write_text(common + sheet.read_text())
         emoji_lists.write_lists(folder, LANGUAGES)
         (folder / "fonts").mkdir()
         for font in fonts:
@@ -73,10 +79,17 @@ def init_app(app: Flask, config: Config) -> None:
             raise FileNotFoundError(f"there is no static file {path}")
         return f"/static/{folder.name}/{path}"
 
+    def style_sheet(name: str) -> Markup:
+        return Markup('<link rel="stylesheet" href="{}">').format(asset(f"css/{name}.all.css"))
+
     def module_script(path: str) -> Markup:
         return Markup('<script type="module" src="{}"></script>').format(asset(joined(path)))
 
-    app.jinja_env.globals.update(asset=asset, module_script=module_script)
+    def module_preload(path: str) -> Markup:
+        return Markup('<link rel="modulepreload" href="{}">').format(asset(joined(path)))
+
+    made = {each.__name__: each for each in (asset, style_sheet, module_script, module_preload)}
+    app.jinja_env.globals.update(made)
 
 
 def _add_headers(headers: Headers, path: str, url: str) -> None:

@@ -1,7 +1,8 @@
 """What is told besides events: who is there, what operators have in hand, and where customers stand in the queue.
 
 The relay only notes what may have changed. Tasks look it up and send it: at most some three times a second however
-much happens, and less often when looking it up, or sending it, takes long.
+much happens (lists some thirty times: by them operators work), and less often when looking it up, or sending it, takes
+long.
 """
 
 import math
@@ -56,8 +57,8 @@ class LiveNews:
         self._queue_told: dict[str, Any] = {}
         self._queue_told_at = -math.inf
         self._presence = Task("presence", self._tell_presence)
-        # Lists are what operators work by: a larger share than of what is only nice to see.
-        self._inbox = Task("inbox", self._tell_inbox, share=5)
+        # What a customer writes is to be in the list within a tenth of a second; the share keeps a busy server free.
+        self._inbox = Task("inbox", self._tell_inbox, pause=0.02, share=3)
         self._queue = Task("queue", self._tell_places)
         self._tasks = (self._presence, self._inbox, self._queue)
 

@@ -256,7 +256,9 @@
     const language = options["language"] || document.documentElement.lang;
     if (language) address.searchParams.set("language", language);
     if (options["theme"]) address.searchParams.set("theme", options["theme"]);
-    frame.src = address.href + (isOpen ? "#open" : ""); // what it takes to talk is fetched at once then
+    const source = new URL(address);
+    if (isOpen) source.searchParams.set("open", ""); // what it takes to talk is fetched at once then
+    frame.src = source.href;
     frame.title = look.title;
     frame.allow = "autoplay; clipboard-write";
     panel.prepend(frame);

@@ -62,7 +62,8 @@ host.on("logout", () => {
   });
 });
 
-if (host.isOpen || location.hash === "#open") void fetchRest();
+if (host.isOpen || new URLSearchParams(location.search).has("open")) void fetchRest();
+visitor.askAhead();
 await host.meet();
 host.tell({ type: "look", look: look() });
 know(resume);

@@ -15,6 +15,8 @@ export class Visitor {
   said = { name: "", email: "" };
   /** Whether the browser keeps our cookies; null: not known yet. @type {boolean | null} */
   #keepsCookies = null;
+  /** Who the cookies say he is, asked for before the page has answered. @type {Promise<PageSession | null> | null} */
+  #asked = null;
 
   /** @param {Host} host */
   constructor(host) {
@@ -26,12 +28,20 @@ export class Visitor {
     return this.#session?.user_id ?? null;
   }
 
+  /** Ask already what `resume` will need. */
+  askAhead() {
+    this.#asked = ask("POST", "/session/visitor", {});
+    this.#asked.catch(() => {}); // whoever resumes hears of it
+  }
+
   /**
    * Be who he was on the last page.
    * @returns {Promise<boolean>} whether he was anybody
    */
   async resume() {
-    const byCookie = await ask("POST", "/session/visitor", {});
+    const asked = this.#asked ?? ask("POST", "/session/visitor", {});
+    this.#asked = null; // the next time it is asked anew
+    const byCookie = await asked;
     if (byCookie) {
       this.#keepsCookies = true;
       return this.#become(byCookie);
