@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from flask import render_template_string
+from flask import Flask, render_template_string
 from playwright.sync_api import Browser, Page, Route
 
 from web import create_app
@@ -87,21 +87,16 @@ PAGE = """
 POLICY = "default-src 'none'; script-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 
+CONFIG = Config(jwt_secret="of a test that signs nothing, but long enough")
+
+
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Page:
     return browser.new_page(base_url="http://baton.invalid")
 
 
-@pytest.mark.parametrize("piece", PIECES)
-def test_both_sides_make_the_same_nodes(page: Page, piece: str) -> None:
-    file, data, written = PIECES[piece]
-    texts = [*PLAIN, *HOSTILE]
-    variants = [data | dict.fromkeys(written, text) for text in texts]
-    variants += [data | {name: not value} for name, value in data.items() if isinstance(value, bool)]
-    variants += [data | {name: None} for name in data]
-    app = create_app(Config(jwt_secret="of a test that signs nothing, but long enough"))
-    with app.test_request_context("/"):
-        html = render_template_string(PAGE.replace("PIECE", piece), file=file, all=variants)
+def show(page: Page, app: Flask, html: str) -> None:
+    """Show a page that may load our scripts."""
 
     def serve(route: Route) -> None:
         path = route.request.url.removeprefix("http://baton.invalid/")
@@ -114,6 +109,19 @@ def test_both_sides_make_the_same_nodes(page: Page, piece: str) -> None:
     page.unroute_all()
     page.route("**/*", serve)
     page.goto("http://baton.invalid/page")
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_both_sides_make_the_same_nodes(page: Page, piece: str) -> None:
+    file, data, written = PIECES[piece]
+    texts = [*PLAIN, *HOSTILE]
+    variants = [data | dict.fromkeys(written, text) for text in texts]
+    variants += [data | {name: not value} for name, value in data.items() if isinstance(value, bool)]
+    variants += [data | {name: None} for name in data]
+    app = create_app(CONFIG)
+    with app.test_request_context("/"):
+        html = render_template_string(PAGE.replace("PIECE", piece), file=file, all=variants)
+    show(page, app, html)
     different: list[str] = page.evaluate(
         """async ([name, all]) => {
           const { fill, make } = await import("/static/js/core/render.js");
@@ -133,3 +141,54 @@ def test_both_sides_make_the_same_nodes(page: Page, piece: str) -> None:
     links = page.evaluate("[...document.querySelectorAll('#made a[href]')].map((each) => each.protocol)")
     assert set(links) <= {"http:", "https:"}
     assert page.evaluate("document.querySelectorAll('#made :is(script, img[src=x], b, i)').length") == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moved"),
+    [
+        ("abcdef", "abcdef", ""),
+        ("abcdef", "bcdefa", "a"),
+        ("abcdef", "bcdaef", "a"),
+        ("abcdef", "fabcde", "f"),
+        ("abcdef", "bacdef", "b"),
+        ("abcdef", "bcefad", "ad"),
+        ("abcdef", "acxef", "x"),
+        ("abcdef", "cxbay", "bcxy"),
+    ],
+)
+def test_what_has_moved_is_moved_and_nothing_else(page: Page, before: str, after: str, moved: str) -> None:
+    """Each move costs time; and what is moved loses the focus, so what has it stays, if it can."""
+    show(page, create_app(CONFIG), "<title>A list</title>")
+    found = page.evaluate(
+        """async ([before, after]) => {
+          const { reconcile } = await import("/static/js/core/render.js");
+          const list = document.createElement("ul");
+          document.body.append(list);
+          const tell = { key: (name) => name, make: (name) => {
+            const item = document.createElement("li");
+            item.tabIndex = 0;
+            item.textContent = name;
+            return item;
+          } };
+          reconcile(list, [...before], tell);
+          const items = new Map([...list.children].map((item) => [item.textContent, item]));
+          const observer = new MutationObserver(() => {});
+          observer.observe(list, { childList: true });
+          reconcile(list, [...after], tell);
+          const added = observer.takeRecords().flatMap((record) => [...record.addedNodes]);
+          const isSame = [...list.children].every((item) => (items.get(item.textContent) ?? item) === item);
+          list.replaceChildren();
+          reconcile(list, [...before], tell);
+          list.firstElementChild.focus();
+          reconcile(list, [...after], tell);
+          const focused = document.activeElement.textContent;
+          const order = [...list.children].map((item) => item.textContent).join("");
+          list.remove();
+          return { added: added.map((item) => item.textContent).sort().join(""), isSame, order, focused };
+        }""",
+        [before, after],
+    )
+    assert found["order"] == after
+    assert found["isSame"]
+    assert found["added"] == moved
+    assert found["focused"] == before[0]

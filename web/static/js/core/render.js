@@ -60,9 +60,17 @@ export function reconcile(parent, items, { key, make: create, update, most = Inf
   for (const [name, child] of known) if (!wanted.has(name)) child.remove();
   let next = parent.firstElementChild;
   let left = most;
-  for (const item of items) {
+  for (const [index, item] of items.entries()) {
     const name = key(item);
     let child = known.get(name);
+    // What stands in its place goes further down: that one is moved, rather than all that it passes.
+    if (child && next && child === next.nextElementSibling && !next.contains(document.activeElement)) {
+      const after = items[index + 1];
+      if (after && key(after) !== next.getAttribute("data-key")) {
+        next.remove();
+        next = child;
+      }
+    }
     if (child) {
       update?.(child, item);
     } else {
