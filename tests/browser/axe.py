@@ -7,6 +7,11 @@ from playwright.sync_api import Frame, Page
 
 from tests.servers import ROOT
 
+# Colours are another matter in the dark; all else was looked at in the light.
+LIGHT = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+DARK = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 NAMES = {"runOnly": {"type": "tag", "values": ["cat.name-role-value", "cat.forms", "cat.text-alternatives"]}}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -14,6 +15,22 @@ from tests.conftest import Servers
 OPEN_SHADOWS = """{
   const attach = Element.prototype.attachShadow;
   Element.prototype.attachShadow = function (init) { return attach.call(this, { ...init, mode: "open" }); };
+}"""
+
+
+# A colour that turns another one is caught on its way, and what inherits it turns a frame later.
+NO_TRANSITIONS = """addEventListener("DOMContentLoaded", () => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("*, ::before, ::after { transition: none !important }");
+  document.adoptedStyleSheets.push(sheet);
+});"""
+
+# What is still on its way has come, and is drawn.
+SETTLED = """async () => {
+  await document.fonts.ready;
+  const images = [...document.images].filter((each) => !each.complete && each.checkVisibility());
+  await Promise.all(images.map((each) => new Promise((done) => { each.onload = each.onerror = done; })));
+  for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
 }"""
 
 
@@ -50,6 +67,7 @@ class Rooms:
             look = {"locale": locale, "timezone_id": "UTC", "reduced_motion": "reduce", "color_scheme": "light"}
             context = self.house.context(viewport={"width": 1440, "height": 900}, **look)
             context.add_init_script(OPEN_SHADOWS)
+            context.add_init_script(NO_TRANSITIONS)
             if who != "nobody":
                 self.house.signs_in(context, f"{who}@baton.example")
             context.clock.set_fixed_time(NOW)
@@ -66,6 +84,20 @@ class Rooms:
         for mark in self._marks:
             query = "insert into read_marks (chat_id, reader_id, seq, read_at) values (%s, %s, %s, %s)"
             self.house.world.rows(query, *mark.values())
+
+
+def settle(page: Page) -> None:
+    """Wait until what a page and its frames show is drawn."""
+    for frame in page.frames:
+        frame.evaluate(SETTLED)
+
+
+def turn(page: Page, theme: Literal["light", "dark"]) -> None:
+    """Let it be light or dark, and wait until all frames know."""
+    page.emulate_media(color_scheme=theme)
+    for frame in page.frames:
+        frame.wait_for_function(f"matchMedia('(prefers-color-scheme: {theme})').matches")
+    settle(page)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Every screen in its states: what the tests go through that look at all of them. A new screen is a new line here."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from playwright.sync_api import Page, expect
@@ -300,12 +300,37 @@ ARABIC = tuple(
 SHOP = Screen("shop", "nobody", "{shop}/", ".launcher", widths=(1440, 390), has_texts=False)
 DEMO = Screen("demo", "nobody", "/demo", "[data-act]", (sits,), has_texts=False)
 
+PLACES = 6  # of a round: enough of them to share between the processes of the tests
 SCREENS = (*WORKSPACE, *CONSOLE, *DOORS, *ARABIC, SHOP, DEMO)
 
 
-def places() -> list[list[Screen]]:
-    """Return the screens by their places; what lies over a screen comes right after it."""
-    found: dict[tuple[str, str, str], list[Screen]] = {}
-    for screen in SCREENS:
-        found.setdefault(screen.place, []).append(screen)
-    return [[first, *sorted(others, key=lambda each: not each.lies_over)] for first, *others in found.values()]
+def rounds(screens: Iterable[Screen] = SCREENS) -> list[list[Screen]]:
+    """Return screens in rounds, of one person's in one language; what lies over a screen comes right after it."""
+    places: dict[tuple[str, str, str], list[Screen]] = {}
+    for screen in screens:
+        places.setdefault(screen.place, []).append(screen)
+    found: dict[tuple[str, str, str], list[list[Screen]]] = {}
+    for (who, path, language), there in places.items():
+        _, app, *_ = path.split("/")
+        in_turn = sorted(there, key=lambda each: (each.steps != (), not each.lies_over))
+        found.setdefault((who, app, language), []).append(in_turn)
+    return [
+        [screen for place in each[begin : begin + PLACES] for screen in place]
+        for each in found.values()
+        for begin in range(0, len(each), PLACES)
+    ]
+
+
+def visit(page: Page, there: Furniture, screens: list[Screen]) -> Iterator[Screen]:
+    """Go through a round, from place to place as one does who presses links."""
+    before = None
+    for screen in screens:
+        page.set_viewport_size({"width": screen.widths[0], "height": screen.height})
+        if before is None or screen.place != before.place:
+            screen.go(page, there)
+        elif screen.lies_over:
+            screen.open(page)
+        else:
+            screen.show(page, there)  # without what the one before has done
+        before = screen
+        yield screen

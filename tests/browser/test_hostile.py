@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.furniture import Furniture, furnish
 from tests.browser.house import House
 from tests.browser.rooms import Rooms, furnished_rooms
-from tests.browser.screens import Screen, places
+from tests.browser.screens import SCREENS, Screen, rounds, visit
 from tests.browser.test_rendering import HOSTILE
 from tests.conftest import Servers
 
@@ -52,17 +52,13 @@ def rooms(servers: Servers, browser: Browser) -> Iterator[Rooms]:
         yield rooms
 
 
-SCREENS = [[screen for screen in screens if screen.has_texts] for screens in places() if screens[0].language == "en"]
+WITH_TEXTS = [screen for screen in SCREENS if screen.has_texts and screen.language == "en"]
 
 
-@pytest.mark.parametrize("screens", [*filter(None, SCREENS)], ids=lambda screens: screens[0].name)
+@pytest.mark.parametrize("screens", rounds(WITH_TEXTS), ids=lambda screens: f"{screens[0].who}-{screens[0].name}")
 def test_no_text_runs_on_a_screen(rooms: Rooms, screens: list[Screen]) -> None:
     page = rooms.page(screens[0].who)
-    for number, screen in enumerate(screens):
-        if screen.lies_over and number > 0:
-            screen.open(page)
-        else:
-            screen.go(page, rooms.furniture)
+    for screen in visit(page, rooms.furniture, screens):
         assert page.evaluate(STRANGE) == [], screen.name
     assert rooms.house.problems == []
 

@@ -1,13 +1,14 @@
-"""What can be used has a name, and what is wrong in a form is said where it is wrong."""
+"""All screens, in their states, in light and in dark: everybody can use them, and forms say what is wrong where."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.axe import NAMES, violations
+from tests.browser.axe import DARK, LIGHT, NAMES, violations
 from tests.browser.forms import FORMS, Form
-from tests.browser.rooms import Rooms, furnished_rooms
+from tests.browser.rooms import Rooms, furnished_rooms, settle, turn
+from tests.browser.screens import Screen, rounds, visit
 from tests.conftest import Servers
 
 
@@ -16,6 +17,30 @@ def rooms(servers: Servers, browser: Browser) -> Iterator[Rooms]:
     """Nothing in them is changed."""
     with furnished_rooms(servers, browser) as rooms:
         yield rooms
+
+
+@pytest.mark.parametrize("screens", rounds(), ids=lambda screens: f"{screens[0].who}-{screens[0].name}")
+def test_everybody_can_use_it(rooms: Rooms, screens: list[Screen]) -> None:
+    page = rooms.page(screens[0].who, screens[0].language)
+    rooms.tidy()
+    seen = visit(page, rooms.furniture, screens)
+    found = [f"{screen.name}, {each}" for screen in seen for each in problems(page, screen)]
+    assert found == []
+    assert rooms.house.problems == []
+
+
+def problems(page: Page, screen: Screen) -> Iterator[str]:
+    """Look a screen over: of what lies over another one that has been looked at, only that."""
+    settle(page)
+    within = "dialog[open], :popover-open" if screen.lies_over else None
+    yield from (f"light: {each}" for each in violations(page, LIGHT, within))
+    turn(page, "dark")
+    yield from (f"dark: {each}" for each in violations(page, DARK, within))
+    turn(page, "light")
+    for width in screen.widths:
+        page.set_viewport_size({"width": width, "height": screen.height})
+        if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
+            yield f"at {width} it scrolls sideways"
 
 
 @pytest.mark.parametrize("path", ["/operator", "/admin", "/setup", "/join", "/widget"])
