@@ -11,7 +11,7 @@ SENTENCES := -F babel.cfg -k gettext -k ngettext:1,2 --sort-output --add-locatio
 CATALOGUES := --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 
 .DEFAULT_GOAL := help
-.PHONY: help run psql keys load unload supabase demo test soak uploads check format translations bench clean
+.PHONY: help run psql keys load unload supabase demo test pictures soak uploads check format translations bench clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ demo: $(VENV)/.development  ## Play a minute of traffic against the running serv
 
 test: $(VENV)/.development node_modules/.installed  ## Run the tests, on Postgres 15 in a container and 18 embedded: make test ARGS="-k loader"
 	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+
+pictures: $(VENV)/.development node_modules/.installed  ## Make the pictures anew that the tests compare the screens with; look at what has changed
+	@BATON_PICTURES=anew $(BIN)/python -m pytest -n 2 tests/browser/test_screens.py tests/browser/test_corner.py $(ARGS)
 
 soak: $(VENV)/.development  ## Ten minutes of load with sockets cut and processes killed; every message must arrive once
 	@$(BIN)/python -m tests.live.soak $(ARGS)

@@ -95,6 +95,7 @@ class Screen:
             step(page)
         expect(page.locator(self.shows).first).to_be_visible()
         expect(page.locator("baton-desk:not([hidden], [data-ready])")).to_have_count(0)
+        expect(page.locator(".row:has([aria-current]) .badge:not([hidden])")).to_have_count(0)  # what is open is read
 
 
 DESK = ".next-card:visible, .calm:visible"
@@ -326,11 +327,11 @@ def visit(page: Page, there: Furniture, screens: list[Screen]) -> Iterator[Scree
     before = None
     for screen in screens:
         page.set_viewport_size({"width": screen.widths[0], "height": screen.height})
-        if before is None or screen.place != before.place:
+        if before is not None and screen.place != before.place:
             screen.go(page, there)
-        elif screen.lies_over:
+        elif before is not None and screen.lies_over:
             screen.open(page)
         else:
-            screen.show(page, there)  # without what the one before has done
+            screen.show(page, there)  # without what others have done there
         before = screen
         yield screen

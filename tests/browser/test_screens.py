@@ -1,4 +1,7 @@
-"""All screens, in their states, in light and in dark: everybody can use them, and forms say what is wrong where."""
+"""All screens in their states, in light and in dark: everybody can use them, and they look as they did.
+
+Forms say what is wrong where it is wrong.
+"""
 
 from collections.abc import Iterator
 
@@ -7,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import DARK, LIGHT, NAMES, violations
 from tests.browser.forms import FORMS, Form
+from tests.browser.pictures import looks_otherwise
 from tests.browser.rooms import Rooms, furnished_rooms, settle, turn
 from tests.browser.screens import Screen, rounds, visit
 from tests.conftest import Servers
@@ -20,7 +24,7 @@ def rooms(servers: Servers, browser: Browser) -> Iterator[Rooms]:
 
 
 @pytest.mark.parametrize("screens", rounds(), ids=lambda screens: f"{screens[0].who}-{screens[0].name}")
-def test_everybody_can_use_it(rooms: Rooms, screens: list[Screen]) -> None:
+def test_everybody_can_use_it_and_it_looks_as_it_did(rooms: Rooms, screens: list[Screen]) -> None:
     page = rooms.page(screens[0].who, screens[0].language)
     rooms.tidy()
     seen = visit(page, rooms.furniture, screens)
@@ -36,9 +40,12 @@ def problems(page: Page, screen: Screen) -> Iterator[str]:
     yield from (f"light: {each}" for each in violations(page, LIGHT, within))
     turn(page, "dark")
     yield from (f"dark: {each}" for each in violations(page, DARK, within))
+    if len(screen.widths) > 1:
+        yield from looks_otherwise(page, f"{screen.name}-dark")
     turn(page, "light")
     for width in screen.widths:
         page.set_viewport_size({"width": width, "height": screen.height})
+        yield from looks_otherwise(page, f"{screen.name}-{width}")
         if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
             yield f"at {width} it scrolls sideways"
 

@@ -1,0 +1,72 @@
+"""Pictures of the screens, compared with those that are kept beside the tests; `make pictures` makes these anew.
+
+Fonts, clock, ids and the browser's settings are the same on every machine, so a screen that nobody has changed looks
+the same but for a few points: other releases of Chromium smooth edges otherwise.
+"""
+
+import os
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, ImageChops
+from playwright.sync_api import Page
+
+from tests.browser.rooms import settle
+from tests.servers import ROOT
+
+KEPT = Path(__file__).parent / "kept"
+SEEN = ROOT / ".cache/pictures"  # what differs, for whoever wants to see it
+MAKES_ANEW = os.environ.get("BATON_PICTURES") == "anew"
+POINT = 48  # by how much of 255 a colour may be another one
+SHARE = 0.0015  # of all points may be of other colours
+
+# What is never the same: times and hashes that the database gives, and what depends on whether the page was clicked in.
+CHANGING = ".audit-table td:not(:nth-child(3), :nth-child(4)), .lane-sound"
+
+
+# A style sheet of the browser's own, for the page's policy forbids others.
+HIDE = """(selector) => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(`${selector} { display: none !important }`);
+  document.adoptedStyleSheets.push(sheet);
+}"""
+SHOW = "() => { document.adoptedStyleSheets.pop(); }"
+
+
+def looks_otherwise(page: Page, name: str) -> list[str]:
+    """Compare what a page shows with the kept picture of that name; return what is wrong."""
+    page.evaluate(HIDE, CHANGING)
+    settle(page)
+    found = difference(name, page.screenshot(animations="disabled"))
+    page.evaluate(SHOW)
+    return [found] if found else []
+
+
+def difference(name: str, png: bytes) -> str | None:
+    """Compare a picture with the kept one of that name; return what is wrong, None: it is the same."""
+    kept, seen = KEPT / f"{name}.png", Image.open(BytesIO(png)).convert("RGB")
+    if MAKES_ANEW:
+        if not kept.exists() or _differs(Image.open(kept).convert("RGB"), seen):
+            KEPT.mkdir(exist_ok=True)
+            seen.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(kept, optimize=True)
+        return None
+    if not kept.exists():
+        return f"there is no picture {name}: make pictures, and look at it"
+    what = _differs(Image.open(kept).convert("RGB"), seen)
+    if what is None:
+        return None
+    SEEN.mkdir(parents=True, exist_ok=True)
+    seen.save(SEEN / kept.name)
+    return f"it looks otherwise than {kept.relative_to(ROOT)} ({what}): see {SEEN.relative_to(ROOT)}/{kept.name}"
+
+
+def _differs(kept: Image.Image, seen: Image.Image) -> str | None:
+    if kept.size != seen.size:
+        return f"{seen.size[0]} x {seen.size[1]} points, not {kept.size[0]} x {kept.size[1]}"
+    # The band that differs most, and of it the points above the threshold.
+    red, green, blue = ImageChops.difference(kept, seen).split()
+    worst = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    others = sum(worst.histogram()[POINT:])
+    if others <= SHARE * kept.size[0] * kept.size[1]:
+        return None
+    return f"{others} points, around {worst.point(lambda value: 255 * (value >= POINT)).getbbox()}"
