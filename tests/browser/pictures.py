@@ -20,25 +20,30 @@ MAKES_ANEW = os.environ.get("BATON_PICTURES") == "anew"
 POINT = 48  # by how much of 255 a colour may be another one
 SHARE = 0.0015  # of all points may be of other colours
 
-# What is never the same: times and hashes that the database gives, and what depends on whether the page was clicked in.
-CHANGING = ".audit-table td:not(:nth-child(3), :nth-child(4)), .lane-sound"
+# What is never the same is hidden: real times, hashes, and what depends on whether the page was clicked in before.
+UNCHANGING = """
+  .audit-table { table-layout: fixed !important }
+  .audit-table td { overflow: hidden !important; white-space: nowrap !important }
+  .audit-table td:not(:nth-child(3), :nth-child(4)), .sheet-foot { visibility: hidden !important }
+  .lane-sound { display: none !important }
+"""
 
 
 # A style sheet of the browser's own, for the page's policy forbids others.
-HIDE = """(selector) => {
+ADD = """(rules) => {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(`${selector} { display: none !important }`);
+  sheet.replaceSync(rules);
   document.adoptedStyleSheets.push(sheet);
 }"""
-SHOW = "() => { document.adoptedStyleSheets.pop(); }"
+REMOVE = "() => { document.adoptedStyleSheets.pop(); }"
 
 
 def looks_otherwise(page: Page, name: str) -> list[str]:
     """Compare what a page shows with the kept picture of that name; return what is wrong."""
-    page.evaluate(HIDE, CHANGING)
+    page.evaluate(ADD, UNCHANGING)
     settle(page)
     found = difference(name, page.screenshot(animations="disabled"))
-    page.evaluate(SHOW)
+    page.evaluate(REMOVE)
     return [found] if found else []
 
 

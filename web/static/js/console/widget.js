@@ -10,13 +10,12 @@ import { brandColours } from "../widget/colour.js";
 import { changeHours, hoursOf, showHours } from "./hours.js";
 import { changesOf } from "./operators.js";
 import { Page } from "./page.js";
-import { initialsOf } from "./people.js";
 import { fieldsOf, settingsOf } from "./widget_form.js";
 
 /** What stands in the drawing and is nobody's setting, in the widget's languages. @type {Record<string, Record<string, string>>} */
 const SAMPLES = {
-  en: { team: "A team answers here", mine: "Where is my order?", reply: "It arrives tomorrow.", write: "Write a message", name: "Name", email: "Email", topic: "Topic", message: "Message", privacy: "Privacy", support: "Support" },
-  ar: { team: "يجيبك هنا فريق", mine: "أين طلبي؟", reply: "سيصل غدًا.", write: "اكتب رسالة", name: "الاسم", email: "البريد الإلكتروني", topic: "الموضوع", message: "الرسالة", privacy: "الخصوصية", support: "الدعم" },
+  en: { team: "A team answers here", mine: "Where is my order?", reply: "It arrives tomorrow.", write: "Write a message", name: "Name", email: "Email", topic: "Topic", message: "Message", privacy: "Privacy" },
+  ar: { team: "يجيبك هنا فريق", mine: "أين طلبي؟", reply: "سيصل غدًا.", write: "اكتب رسالة", name: "الاسم", email: "البريد الإلكتروني", topic: "الموضوع", message: "الرسالة", privacy: "الخصوصية" },
 };
 const RTL = new Set(["ar", "fa", "he", "ur"]);
 
@@ -164,10 +163,10 @@ class WidgetPage extends Page {
       /** @type {HTMLElement} */ (each).hidden = !each.getAttribute("data-at")?.split(" ").includes(moment);
     }
     const text = moment === "closed" ? settings.offline_message : settings.greeting;
-    const face = persona?.name ?? words["support"] ?? "";
-    this.#say("stage-face", initialsOf(face));
-    this.#say("stage-title", persona?.name ?? settings.title);
-    this.#say("stage-team", words["team"]);
+    const name = persona?.name ?? settings.title;
+    this.#say("stage-face", [...name][0]?.toLocaleUpperCase(code) ?? "");
+    this.#say("stage-title", name);
+    this.#say("stage-team", persona ? words["team"] : "");
     this.#say("stage-greeting", text[code] ?? text[settings.languages[0] ?? "en"] ?? "");
     this.#say("stage-mine", words["mine"]);
     this.#say("stage-reply", words["reply"]);
