@@ -278,3 +278,21 @@ def test_an_operator_needs_no_mouse(house: House) -> None:
     keys.press("Escape")
     expect(page.locator(".message-more").first).to_be_focused()
     assert house.problems == []
+
+
+def test_a_conversation_comes_without_moving(house: House, ana: Desk) -> None:
+    """It is drawn some lines a frame; they are shown once they fill the view, or are all there."""
+    texts = [f"{number} of forty" for number in range(1, 41)]
+    house.writes_by_sql("Kim", *texts)
+    ana.takes()
+    ana.shows(*texts)
+    ana.page.add_init_script("""
+      globalThis.moved = [];
+      new PerformanceObserver((list) => moved.push(...list.getEntries().flatMap(({ sources }) => sources)
+        .map(({ node }) => (node?.closest ? node : node?.parentElement)?.closest(".message")?.textContent)
+        .filter(Boolean))).observe({ type: "layout-shift", buffered: true });
+    """)
+    ana.page.reload()
+    ana.shows(*texts)
+    ana.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert ana.page.evaluate("moved") == []

@@ -182,6 +182,9 @@ export class Thread extends BatonElement {
       update: (line, entry) => this.#update(line, entry),
     });
     if (anchor?.line.isConnected) this.#scroll.scrollTop += anchor.line.getBoundingClientRect().top - anchor.top;
+    // Lines that do not fill the view yet would move when those above them come, a frame later.
+    const isFilling = this.#isAtEnd && this.#from > 0 && this.#to - this.#from < AT_FIRST;
+    this.#list.toggleAttribute("data-filling", isFilling && this.#list.offsetHeight < this.#scroll.clientHeight);
   }
 
   /** @param {Entry} entry */

@@ -99,7 +99,7 @@ export class CustomerPanel extends BatonElement {
     if (!this.#workspace) return;
     const { desk, place, panel: store } = this.#workspace;
     const { chatId } = place.where;
-    const panel = chatId ? store.of(chatId) : null;
+    const panel = chatId && desk.state.me ? store.of(chatId) : null; // the lists know the half of it
     this.#part("body").hidden = panel === null;
     this.#part("skeleton").hidden = panel !== null || store.problem !== null || !this.#isSkeletonDue || chatId === null;
     this.#part("trouble").hidden = store.problem === null || panel !== null;
