@@ -58,6 +58,15 @@ def test_the_scripts_of_a_page_are_one_file(client: FlaskClient, path: str) -> N
         assert client.get(address).status_code == 200, later
 
 
+def test_the_console_has_the_pages_that_it_leads_to_and_no_others(client: FlaskClient) -> None:
+    places = re.findall(r'href="(/admin[^"]*)" data-to', client.get("/admin").text)
+    assert len(set(places)) > 10
+    for place in places:
+        assert client.get(place).status_code == 200, place
+    for place in ("/admin/nothing", "/admin/chats/more", "/admin/live"):
+        assert client.get(place).status_code == 404, place
+
+
 def test_an_address_of_another_state_is_not_there(client: FlaskClient) -> None:
     assert client.get("/static/000000000000/css/base.css").status_code == 404
 

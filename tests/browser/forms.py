@@ -61,6 +61,14 @@ FORMS = (
     on("snooze", "#snooze-until", snooze_until="2020-02-03T09:00"),
     Form("edit", EDIT, {"#edit-content": ""}, "#edit-content", "dialog[open] [type=submit]"),
     on("invite", "#invite-email", invite_email="dan@", invite_name="Dan", invite_capacity="2"),
+    Form(
+        "invite-twice",
+        BY_NAME["invite"],
+        {"#invite-email": "ben@baton.example", "#invite-name": "Ben"},
+        "#invite-email",
+        "dialog[open] [type=submit]",
+        said="There is an operator with this address already. Change his row, or activate him again.",
+    ),
     on("invite", "#invite-capacity", "invite-many", invite_email="dan2@baton.example", invite_capacity="-1"),
     on("operator", "#operator-name", operator_name="", operator_capacity="2"),
     on("operator", "#operator-capacity", "operator-none", operator_name="Benedict", operator_capacity="1.5"),
@@ -90,4 +98,5 @@ FORMS = (
         "#setting-idle_limit",
         "[form=settings-form]",
     ),
+    on("export", "#export-to", submit="#export-form [type=submit]", export_from="2026-03-02", export_to="2026-03-01"),
 )

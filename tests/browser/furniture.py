@@ -106,6 +106,7 @@ def furnish(house: House, people: dict[str, str], say: Say = plainly) -> Furnitu
     it = Furniture(house, say, ana=people["ana"], ben=people["ben"], ada=people["ada"])
     ada, ana, ben = it.ada, it.ana, it.ben
     it.at("07:00")
+    house.world.rows("update operators set email = lower(name) || '@baton.example' where true")
     it.calls(ada, "PATCH", "/api/admin/widget-settings", {"handling": "session", "ask_rating": True})
     it.posts(
         ada,

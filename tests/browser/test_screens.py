@@ -68,7 +68,7 @@ def test_what_is_wrong_is_said_beside_the_field_and_what_was_typed_stays(rooms: 
     form.prepare(page)
     for selector, text in form.typed.items():
         page.locator(selector).focus()
-        if page.locator(selector).get_attribute("type") == "datetime-local":
+        if page.locator(selector).get_attribute("type") in ("date", "datetime-local"):
             page.locator(selector).fill(text)
             continue
         page.keyboard.press("Control+a")

@@ -1,11 +1,21 @@
 """The screens of the staff: what is in them is fetched by their scripts, as whoever signs in."""
 
-from flask import Blueprint
+from http import HTTPStatus
+
+from flask import Blueprint, abort
 from flask.typing import ResponseReturnValue
 
 from web.html import page
 
 blueprint = Blueprint("staff", __name__)
+
+# The pages of the console, as templates/console/shell.html leads to them.
+_CONSOLE = frozenset(
+    {
+        *("", "chats", "numbers", "tickets", "operators", "personas", "quick-responses"),
+        *("widget", "settings", "stuck", "audit", "export"),
+    }
+)
 
 
 @blueprint.get("/operator")
@@ -18,7 +28,9 @@ def show_workspace(place: str = "") -> ResponseReturnValue:
 @blueprint.get("/admin")
 @blueprint.get("/admin/<path:place>")
 def show_console(place: str = "") -> ResponseReturnValue:
-    """Show the admin's console."""
+    """Show the admin's console: one of its pages."""
+    if place not in _CONSOLE:
+        abort(HTTPStatus.NOT_FOUND)
     return page("admin.html")
 
 

@@ -3,7 +3,7 @@
 
 import { gettext } from "../core/i18n.js";
 import { sentenceOf } from "../core/problem.js";
-import { valuesOf } from "../parts/forms.js";
+import { clearProblems, showProblem, valuesOf } from "../parts/forms.js";
 import { Page } from "./page.js";
 import { midnight } from "./rows.js";
 
@@ -23,12 +23,18 @@ class Export extends Page {
   /** @param {Event} event */
   async #download(event) {
     event.preventDefault();
+    clearProblems(this.#form);
+    const { what, format, from, to } = /** @type {Record<string, string>} */ (valuesOf(this.#form));
+    if (from && to && to < from) {
+      const last = /** @type {HTMLInputElement} */ (this.find('[name="to"]'));
+      showProblem(last, gettext("This is before the first day."));
+      last.focus();
+      return;
+    }
     const button = /** @type {HTMLButtonElement} */ (this.piece("save"));
     if (button.ariaDisabled === "true") return;
     button.ariaDisabled = "true";
-    this.piece("problem").textContent = "";
     try {
-      const { what, format, from, to } = /** @type {Record<string, string>} */ (valuesOf(this.#form));
       const query = new URLSearchParams({ format: format ?? "csv" });
       if (from) query.set("from", midnight(from, 0));
       if (to) query.set("to", midnight(to, 1));

@@ -22,7 +22,8 @@ export function isComplete(form) {
 }
 
 /**
- * Say what the server has refused: beside the field that it names (`name: what`, in its hint), else above the form.
+ * Say what the server has refused: beside the field that it names (`name: what`, in its hint), or that says that the
+ * refusal is about it (`data-refusals`, codes), else above the form.
  * @param {HTMLFormElement} form
  * @param {unknown} error
  */
@@ -33,6 +34,13 @@ export function showRefusal(form, error) {
   if (field && what) {
     showProblem(field, gettext(what));
     field.focus();
+    return;
+  }
+  const code = error instanceof ApiError ? error.code : "";
+  const refused = fieldsOf(form).find((each) => each.dataset["refusals"]?.split(" ").includes(code));
+  if (refused) {
+    showProblem(refused, sentenceOf(error));
+    refused.focus();
     return;
   }
   const place = form.querySelector('[data-part="problem"]');
