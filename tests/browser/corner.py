@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Frame, Page, expect
+from playwright.sync_api import FilePayload, Frame, Page, expect
 
 from tests.browser.furniture import Furniture
 from tests.browser.house import House
@@ -134,7 +134,7 @@ def answered(corner: Corner) -> None:
 
 def attaches(corner: Corner) -> None:
     """Choose files."""
-    files = [
+    files: list[FilePayload] = [
         {"name": "door.png", "mimeType": "image/png", "buffer": png()},
         {
             "name": "A bill whose name is too long for this little place.txt",
@@ -142,7 +142,7 @@ def attaches(corner: Corner) -> None:
             "buffer": b"1",
         },
     ]
-    corner.frame.locator('input[type="file"]').set_input_files(files)  # type: ignore[arg-type]
+    corner.frame.locator('input[type="file"]').set_input_files(files)
     expect(corner.frame.locator('.composer-file[data-state="ready"]')).to_have_count(2)
 
 

@@ -1,6 +1,6 @@
 """What the screens show in the tests that go through all of them: a house with somebody in every state.
 
-All of it comes in by the routes, as people would bring it in, at times that are always the same.
+What people do comes in by the routes, as they would bring it in, at times that are always the same.
 """
 
 import json
@@ -106,6 +106,7 @@ def furnish(house: House, people: dict[str, str], say: Say = plainly) -> Furnitu
     it = Furniture(house, say, ana=people["ana"], ben=people["ben"], ada=people["ada"])
     ada, ana, ben = it.ada, it.ana, it.ben
     it.at("07:00")
+    # They were hired with their accounts alone; an invitation would have brought the address along.
     house.world.rows("update operators set email = lower(name) || '@baton.example' where true")
     it.calls(ada, "PATCH", "/api/admin/widget-settings", {"handling": "session", "ask_rating": True})
     it.posts(

@@ -182,7 +182,7 @@ export class Thread extends BatonElement {
       update: (line, entry) => this.#update(line, entry),
     });
     if (anchor?.line.isConnected) this.#scroll.scrollTop += anchor.line.getBoundingClientRect().top - anchor.top;
-    // Lines that do not fill the view yet would move when those above them come, a frame later.
+    // Lines that do not fill the view yet would move when those above them come, a frame later: they stay hidden.
     const isFilling = this.#isAtEnd && this.#from > 0 && this.#to - this.#from < AT_FIRST;
     this.#list.toggleAttribute("data-filling", isFilling && this.#list.offsetHeight < this.#scroll.clientHeight);
   }
