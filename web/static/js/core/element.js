@@ -98,24 +98,42 @@ export class BatonElement extends HTMLElement {
   }
 }
 
-/** @type {(() => void)[]} */
+/** What is to be drawn. @type {(() => void)[]} */
 const waiting = [];
+const tasks = new MessageChannel();
+let isFrameDue = false;
 
 /**
- * Frames do not come to hidden pages; there it is a timer that draws, so that titles and counts stay true.
+ * Have something drawn in a task of its own, at most once a frame. In the frame itself it would add to what the
+ * browser makes of it: styles, layout, paint. Hidden pages have no frames; there a timer draws, so that titles and
+ * counts stay true.
  * @param {() => void} draw
  */
 function beforeNextFrame(draw) {
-  if (waiting.push(draw) > 1) return;
-  const flush = () => {
-    for (const each of waiting.splice(0)) {
-      try {
-        each();
-      } catch (error) {
-        reportError(error);
-      }
-    }
-  };
-  if (document.visibilityState === "hidden") setTimeout(flush);
-  else requestAnimationFrame(flush);
+  if (waiting.push(draw) === 1 && !isFrameDue) begin();
 }
+
+function begin() {
+  if (document.visibilityState === "hidden") setTimeout(flush);
+  else tasks.port2.postMessage(null);
+}
+
+function flush() {
+  isFrameDue = document.visibilityState !== "hidden";
+  if (isFrameDue) requestAnimationFrame(next);
+  for (const draw of waiting.splice(0)) {
+    try {
+      draw();
+    } catch (error) {
+      reportError(error);
+    }
+  }
+}
+
+function next() {
+  isFrameDue = false;
+  if (waiting.length > 0) begin();
+}
+
+tasks.port1.onmessage = flush;
+document.addEventListener("visibilitychange", next);

@@ -44,6 +44,7 @@ export class ChatList extends BatonElement {
   /** @type {Map<string, ListRow>} */
   #before = new Map();
   #isSkeletonDue = false;
+  #isSearchSought = false;
   /** The lists, in their order. @type {BoxElements[]} */
   #boxes = [];
   /** What was next for me when that was last shown. @type {string | null} */
@@ -123,8 +124,10 @@ export class ChatList extends BatonElement {
     links[links.findIndex((link) => link === event.target) + step]?.focus();
   }
 
+  /** Put the keyboard's focus into the search, once that is shown. */
   focusSearch() {
-    this.find("input").focus();
+    this.#isSearchSought = true;
+    this.redraw();
   }
 
   /** The card of what is next goes up, into the hand. */
@@ -159,6 +162,8 @@ export class ChatList extends BatonElement {
     this.named("trouble-text").textContent = this.#problem ? sentenceOf(this.#problem) : "";
     const box = shown.length === 1 ? shown[0] : undefined;
     this.named("load-more").hidden = !box || state.boxes[box].cursor === null;
+    if (this.#isSearchSought) this.find("input").focus();
+    this.#isSearchSought = false;
   }
 
   #drawHead() {

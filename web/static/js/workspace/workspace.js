@@ -418,7 +418,7 @@ export class Workspace {
         key: "/",
         run: () => {
           go("search")();
-          requestAnimationFrame(() => this.list.focusSearch());
+          this.list.focusSearch();
         },
       },
       console: { label: gettext("Console"), can: isAdmin, run: () => location.assign("/admin") },
