@@ -168,10 +168,10 @@ function withDividers(entries, reader) {
   let today = NaN;
   let isNewMarked = reader.newAfter === undefined;
   for (const entry of entries) {
-    const key = dayKey(entry.at);
-    if (key !== today) {
-      today = key;
-      all.push({ kind: "divider", key: `day ${key}`, at: entry.at, divider: "day", text: day(entry.at) });
+    const began = timesOf(entry).day;
+    if (began !== today) {
+      today = began;
+      all.push({ kind: "divider", key: `day ${began}`, at: entry.at, divider: "day", text: day(entry.at) });
       previous = undefined;
     }
     if (!isNewMarked && typeof entry["seq"] === "number" && entry["seq"] > (reader.newAfter ?? 0)) {
@@ -181,10 +181,36 @@ function withDividers(entries, reader) {
         previous = undefined;
       }
     }
-    all.push({ ...entry, is_first: !continues(previous, entry) });
+    all.push(withName(entry, !continues(previous, entry)));
     previous = entry;
   }
   return all;
+}
+
+/** When a line was, and its day: a long chat's lines are looked at with each change. @type {WeakMap<Entry, { at: number, day: number }>} */
+const times = new WeakMap();
+
+/** @param {Entry} entry */
+function timesOf(entry) {
+  const known = times.get(entry) ?? { at: Date.parse(entry.at), day: dayKey(entry.at) };
+  times.set(entry, known);
+  return known;
+}
+
+/** The same lines with the name of whoever wrote them. @type {WeakMap<Entry, Entry>} */
+const named = new WeakMap();
+/** And without. @type {WeakMap<Entry, Entry>} */
+const unnamed = new WeakMap();
+
+/**
+ * @param {Entry} entry
+ * @param {boolean} isFirst  of those that stand under one name
+ */
+function withName(entry, isFirst) {
+  const lines = isFirst ? named : unnamed;
+  const known = lines.get(entry) ?? { ...entry, is_first: isFirst };
+  lines.set(entry, known);
+  return known;
 }
 
 /**
@@ -198,7 +224,7 @@ function continues(previous, entry) {
     previous.kind === entry.kind &&
     previous["author"] === entry["author"] &&
     previous["side"] === entry["side"] &&
-    Date.parse(entry.at) - Date.parse(previous.at) < GROUP_MS
+    timesOf(entry).at - timesOf(previous).at < GROUP_MS
   );
 }
 

@@ -316,6 +316,7 @@ function fold(line, text) {
  * @param {Entry} other
  */
 function isSame(one, other) {
+  if (one === other) return true;
   const names = Object.keys(other);
   return names.length === Object.keys(one).length && names.every((name) => one[name] === other[name]);
 }
