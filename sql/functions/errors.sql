@@ -85,18 +85,16 @@ stable
 set search_path = ''
 as $$
 declare
-  v_field record;
+  v_hint text;
 begin
-  select e.key as name, e.value as problem into v_field
+  select string_agg(format('%s: %s.', left(e.key, 100), e.value), e'\n' order by e.key) into v_hint
   from jsonb_each_text(p_problems) e
-  where e.value is not null
-  order by e.key
-  limit 1;
-  if found then
-    perform private.refuse('invalid_argument', format('%s: %s.', left(v_field.name, 100), v_field.problem));
+  where e.value is not null;
+  if v_hint is not null then
+    perform private.refuse('invalid_argument', v_hint);
   end if;
 end
 $$;
 
-comment on function private.check_fields(jsonb) is 'Refuses invalid_argument with the first field, by name, that has a problem; null: it has none.';
+comment on function private.check_fields(jsonb) is 'Refuses invalid_argument, its hint a line for each field that has a problem, by name; null: it has none.';
 revoke execute on function private.check_fields(jsonb) from public, anon, authenticated, service_role;

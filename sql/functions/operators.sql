@@ -242,7 +242,7 @@ as $$
   select private.check_fields(jsonb_object_agg(e.key, private.operator_problem(e.key, e.value))) from jsonb_each(p_values) e
 $$;
 
-comment on function private.check_operator(jsonb) is 'Refuses invalid_argument with the first field that is wrong.';
+comment on function private.check_operator(jsonb) is 'Refuses invalid_argument, its hint a line for each field that is wrong.';
 revoke execute on function private.check_operator(jsonb) from public, anon, authenticated, service_role;
 
 -- Where somebody may cease to be an admin all active ones are locked, in the order of their ids: of two who demote

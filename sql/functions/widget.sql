@@ -175,7 +175,7 @@ as $$
   select private.check_fields(jsonb_object_agg(e.key, private.widget_problem(e.key, e.value))) from jsonb_each(p_values) e
 $$;
 
-comment on function private.check_widget(jsonb) is 'Refuses invalid_argument with the first field that is wrong.';
+comment on function private.check_widget(jsonb) is 'Refuses invalid_argument, its hint a line for each field that is wrong.';
 revoke execute on function private.check_widget(jsonb) from public, anon, authenticated, service_role;
 
 create or replace function private.tg_widget_settings__check()

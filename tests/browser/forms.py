@@ -12,7 +12,7 @@ BY_NAME = {screen.name: screen for screen in SCREENS}
 
 @dataclass(frozen=True)
 class Form:
-    """A form: the screen that it is on, what is typed into it, and the field in which that is wrong."""
+    """A form: the screen that it is on, what is typed into it, and the first field in which that is wrong."""
 
     name: str
     screen: Screen
@@ -21,6 +21,7 @@ class Form:
     submit: str = '[type="submit"]'
     prepare: Callable[[Page], object] = field(default=lambda page: None)
     said: str = ""  # what is said, where that is to be known
+    also: tuple[str, ...] = ()  # further fields in which something is wrong
 
 
 def on(screen: str, wrong: str, name: str = "", submit: str = "", **typed: str) -> Form:
@@ -94,9 +95,11 @@ FORMS = (
     Form(
         "settings",
         BY_NAME["settings"],
-        {"#setting-idle_limit": "soon", "#setting-rate_limit_burst": "12"},
-        "#setting-idle_limit",
+        {"#setting-time_zone": "Middle/Earth", "#setting-idle_limit": "soon", "#setting-rate_limit_burst": "12"},
+        "#setting-time_zone",
         "[form=settings-form]",
+        said="is a time zone such as Europe/Berlin.",
+        also=("#setting-idle_limit",),
     ),
     on("export", "#export-to", submit="#export-form [type=submit]", export_from="2026-03-02", export_to="2026-03-01"),
 )

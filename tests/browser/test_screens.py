@@ -76,16 +76,22 @@ def test_what_is_wrong_is_said_beside_the_field_and_what_was_typed_stays(rooms: 
         page.keyboard.type(text)
     page.locator(form.submit).focus()
     page.keyboard.press("Enter")
-    wrong = page.locator(form.wrong).first
-    expect(wrong).to_be_focused()
-    said: list[str] = wrong.evaluate(
-        """(field) => field.getAttribute("aria-describedby").split(" ").map((id) => document.getElementById(id))
-          .filter((each) => each.matches(".problem") && each.checkVisibility()).map((each) => each.textContent)"""
-    )
-    assert any(said)
-    assert form.said in ("", *said)
-    if wrong.get_attribute("type") != "radio":
-        expect(wrong).to_have_attribute("aria-invalid", "true")
+    expect(page.locator(form.wrong).first).to_be_focused()
+    said = [problems_of(page, selector) for selector in (form.wrong, *form.also)]
+    assert all(said)
+    assert form.said in ("", *said[0])
     for selector, text in form.typed.items():
         expect(page.locator(selector)).to_have_value(text)
     assert rooms.house.problems == []
+
+
+def problems_of(page: Page, selector: str) -> list[str]:
+    """Return what is said about a field that is wrong."""
+    field = page.locator(selector).first
+    if field.get_attribute("type") != "radio":
+        expect(field).to_have_attribute("aria-invalid", "true")
+    said: list[str] = field.evaluate(
+        """(field) => field.getAttribute("aria-describedby").split(" ").map((id) => document.getElementById(id))
+          .filter((each) => each.matches(".problem") && each.checkVisibility()).map((each) => each.textContent)"""
+    )
+    return [each for each in said if each]

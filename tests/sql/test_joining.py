@@ -353,6 +353,10 @@ def test_settings_are_changed_together_or_not_at_all(world: World) -> None:
     assert ada.call_all("list_settings") == rows
     with world.unchanged(), pytest.raises(Exception, match="HINT:  time_zone: "):
         ada.call_all("set_settings", p_changes={"allow_take": False, "time_zone": "Middle/Earth"})
+    wrong = {"allow_take": "no", "idle_limit": "soon", "grace_period": None, "time_zone": "Middle/Earth"}
+    with world.unchanged(), pytest.raises(Exception, match="HINT:  allow_take: ") as caught:
+        ada.call_all("set_settings", p_changes={**wrong, "customer_idle": "20 minutes"})
+    assert [line.partition(":")[0] for line in caught.value.diag.message_hint.splitlines()] == sorted(wrong)  # type: ignore[attr-defined]
     with world.unchanged(), pytest.raises(Exception, match="HINT:  colour: ") as caught:
         ada.call_all("set_settings", p_changes={"allow_take": False, "colour": 1})
     assert caught.value.diag.message_detail == "setting_not_found"  # type: ignore[attr-defined]

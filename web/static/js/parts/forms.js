@@ -22,18 +22,20 @@ export function isComplete(form) {
 }
 
 /**
- * Say what the server has refused: beside the field that it names (`name: what`, in its hint), or that says that the
- * refusal is about it (`data-refusals`, codes), else above the form.
+ * Say what the server has refused: beside the fields that it names (`name: what`, a line of its hint each), or the one
+ * that says that the refusal is about it (`data-refusals`, codes), else above the form.
  * @param {HTMLFormElement} form
  * @param {unknown} error
  */
 export function showRefusal(form, error) {
-  const hint = error instanceof ApiError ? error.problem.hint : null;
-  const [name, what] = hint?.match(/^(\w+): ([^]*)$/)?.slice(1) ?? [];
-  const field = name ? fieldsOf(form).find((each) => each.name === name) : undefined;
-  if (field && what) {
-    showProblem(field, gettext(what));
-    field.focus();
+  const hint = error instanceof ApiError ? (error.problem.hint ?? "") : "";
+  const wrong = fieldsOf(form).filter((field) => {
+    const what = field.name && hint.split("\n").find((line) => line.startsWith(`${field.name}: `));
+    if (what) showProblem(field, gettext(what.slice(field.name.length + 2)));
+    return what;
+  });
+  if (wrong.length > 0) {
+    wrong[0]?.focus();
     return;
   }
   const code = error instanceof ApiError ? error.code : "";
