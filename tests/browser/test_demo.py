@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Frame, Page, expect
 from tests.browser.house import House
 from tests.live.world import World, wait_until
 
-FIRST = "Hello! Do you have the rocking chair in ash?"
+FIRST = "Do you have the rocking chair in ash?"
 SCRIPT = ("One more thing:", "does it come in one piece?", "It would be a present.")
 
 
