@@ -296,3 +296,50 @@ def test_a_conversation_comes_without_moving(house: House, ana: Desk) -> None:
     ana.shows(*texts)
     ana.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert ana.page.evaluate("moved") == []
+
+
+# As one who looks for something: half a view after the other, up to the first line. What is in view is noted, how far
+# the line at the top was moved by what came in above it (where it ends: a name above its text may go), and how many
+# lines there were at most.
+READ_UP = """async () => {
+  const scroll = document.querySelector("baton-chat .thread-scroll");
+  const seen = new Set();
+  let moved = 0, most = 0;
+  for (const begun = Date.now(); !seen.has(1); ) {
+    if (Date.now() - begun > 20_000) throw new Error(`the beginning does not come: ${Math.min(...seen)}`);
+    const view = scroll.getBoundingClientRect();
+    const lines = [...scroll.querySelectorAll(".message")];
+    const boxes = new Map(lines.map((line) => [line, line.getBoundingClientRect()]));
+    const shown = lines.filter((line) => boxes.get(line).bottom > view.top && boxes.get(line).top < view.bottom);
+    for (const line of shown) seen.add(Number(line.dataset.seq));
+    most = Math.max(most, lines.length);
+    const [line] = shown;
+    const before = boxes.get(line).bottom + scroll.scrollTop;
+    scroll.scrollTop -= scroll.clientHeight / 2;
+    const wanted = before - scroll.scrollTop;
+    for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+    if (line.isConnected) moved = Math.max(moved, Math.abs(line.getBoundingClientRect().bottom - wanted));
+  }
+  return { seen: seen.size, moved, most };
+}"""
+
+
+def test_a_long_conversation_is_read_up_to_its_beginning(house: House) -> None:
+    ana = house.hires("Ana")
+    chat_id = house.writes_by_sql("Kim", "Line 1")
+    house.world.rows(
+        "insert into messages (chat_id, sender_type, sender_id, content)"
+        " select id, 'real', real_user_id, 'Line ' || n from chats, generate_series(2, 300) n where id = %s order by n",
+        chat_id,
+    )
+    desk = Desk(house.enters(ana, f"/operator/queue/{chat_id}"))
+    expect(desk.messages.last).to_have_text("Line 300")
+    read = desk.page.evaluate(READ_UP)
+    assert read["seen"] == 300
+    assert read["moved"] < 2
+    assert read["most"] < 150
+    expect(desk.messages.first).to_have_text("Line 1")
+    desk.chat.locator(".thread-latest").click()
+    expect(desk.messages.last).to_have_text("Line 300")
+    expect(desk.chat.locator(".thread-latest")).to_be_hidden()
+    assert house.problems == []

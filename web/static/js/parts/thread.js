@@ -28,8 +28,9 @@ export class Thread extends BatonElement {
   #from = 0;
   #to = 0;
   #isAtEnd = true;
+  #endTop = 0; // scrollTop when the end was last gone to
   #isLoading = false;
-  #isMoreDue = false;
+  #isScrolled = false;
   #hasBeenBelowTop = false;
   /** @type {(() => Promise<boolean>) | null} */
   #loadOlder = null;
@@ -88,6 +89,7 @@ export class Thread extends BatonElement {
     this.#skeleton.hidden = true;
     // Lines between days are at other places when there are older messages.
     const first = this.#entries.slice(this.#from, this.#to).find((entry) => entry.kind !== "divider");
+    this.#lookIfScrolled();
     const wasAtEnd = this.#isAtEnd || this.#entries.length === 0;
     const lastIsMine = entries.at(-1)?.["side"] === "mine" && entries.at(-1)?.key !== this.#entries.at(-1)?.key;
     let from = first ? entries.findIndex((entry) => entry.key === first.key) : -1;
@@ -99,13 +101,14 @@ export class Thread extends BatonElement {
       this.#to = entries.length;
       this.#from = Math.max(0, this.#to - WINDOW, isFollowed && from !== -1 ? from : this.#to - STEP);
     } else {
-      this.#from = Math.max(0, from);
-      this.#to = Math.min(entries.length, this.#from + Math.max(size, STEP));
+      // Older lines come at once where the first one is in the page: it is about to lose its name, and the day above it.
+      this.#from = Math.max(0, this.#from === 0 ? from - STEP : from);
+      this.#to = Math.min(entries.length, Math.max(0, from) + Math.max(size, STEP), this.#from + WINDOW);
     }
     this.#render();
     if (wasAtEnd || lastIsMine) this.toEnd();
     this.#showLatest();
-    this.#moreSoon();
+    this.redraw();
   }
 
   /**
@@ -128,10 +131,11 @@ export class Thread extends BatonElement {
       this.#to = this.#entries.length;
       this.#from = Math.max(0, this.#to - STEP);
       this.#render();
-      this.#moreSoon();
+      this.redraw();
     }
     this.#isAtEnd = true;
     this.#scroll.scrollTo({ top: this.#scroll.scrollHeight, behavior });
+    this.#endTop = this.#scroll.scrollTop;
     this.#showLatest();
   }
 
@@ -181,7 +185,7 @@ export class Thread extends BatonElement {
       make: (entry) => this.#make(entry),
       update: (line, entry) => this.#update(line, entry),
     });
-    if (anchor?.line.isConnected) this.#scroll.scrollTop += anchor.line.getBoundingClientRect().top - anchor.top;
+    if (anchor?.line.isConnected) this.#scroll.scrollTop += anchor.line.getBoundingClientRect().bottom - anchor.bottom;
     // Lines that do not fill the view yet would move when those above them come, a frame later: they stay hidden.
     const isFilling = this.#isAtEnd && this.#from > 0 && this.#to - this.#from < AT_FIRST;
     this.#list.toggleAttribute("data-filling", isFilling && this.#list.offsetHeight < this.#scroll.clientHeight);
@@ -211,38 +215,48 @@ export class Thread extends BatonElement {
     if (known?.["content"] !== entry["content"]) fold(line, String(entry["content"]));
   }
 
-  /** The first line that reaches into the view, and where it is. */
+  /** The first line that reaches into the view, and where it ends: a name above its text may go, or come. */
   #anchor() {
     const { top } = this.#scroll.getBoundingClientRect();
     for (const line of this.#list.children) {
       const box = line.getBoundingClientRect();
-      if (box.bottom > top && !line.matches(".divider")) return { line, top: box.top };
+      if (box.bottom > top && !line.matches(".divider")) return { line, bottom: box.bottom };
     }
     return null;
   }
 
   #scrolled() {
+    this.#look();
+    this.#isScrolled = true;
+    this.redraw();
+  }
+
+  /** See where in the conversation one is. */
+  #look() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroll;
     const isAtEnd = this.#to === this.#entries.length && scrollHeight - scrollTop - clientHeight < STICKY;
     if (isAtEnd && !this.#isAtEnd) this.tell("thread-read");
     this.#isAtEnd = isAtEnd;
     // A first line that was never out of sight asks for nothing: the page has only just been filled.
     if (scrollTop > STICKY) this.#hasBeenBelowTop = true;
-    if (scrollTop < NEAR && this.#hasBeenBelowTop) void this.#up();
-    else if (scrollHeight - scrollTop - clientHeight < NEAR && this.#to < this.#entries.length) this.#down();
     this.#showLatest();
   }
 
-  /** Add lines in the next frame, until there are enough of them around what is in view. */
-  #moreSoon() {
-    if (this.#isMoreDue) return;
-    this.#isMoreDue = true;
-    requestAnimationFrame(() => {
-      this.#isMoreDue = false;
-      if (!this.isConnected) return;
-      if (!this.#isAtEnd) this.#scrolled();
-      else if (this.#from > 0 && this.#to - this.#from < AT_FIRST) this.#addAbove();
-    });
+  /** Events tell of scrolling with the next frame; until then nothing may take one back to the end. */
+  #lookIfScrolled() {
+    if (!this.#isAtEnd || this.#scroll.scrollTop < this.#endTop) this.#look();
+  }
+
+  /** @override  adds lines once a frame, until there are enough of them around what is in view */
+  draw() {
+    const isScrolled = this.#isScrolled;
+    this.#isScrolled = false;
+    this.#lookIfScrolled();
+    if (this.#isAtEnd && this.#from > 0 && this.#to - this.#from < AT_FIRST) return this.#addAbove();
+    if (this.#isAtEnd && !isScrolled) return;
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroll;
+    if (scrollTop < NEAR && this.#hasBeenBelowTop) void this.#up();
+    else if (scrollHeight - scrollTop - clientHeight < NEAR && this.#to < this.#entries.length) this.#down();
   }
 
   #addAbove() {
@@ -250,7 +264,7 @@ export class Thread extends BatonElement {
     this.#to = Math.min(this.#to, this.#from + WINDOW);
     this.#render();
     if (this.#isAtEnd) this.toEnd();
-    this.#moreSoon();
+    this.redraw();
   }
 
   /** Older lines into the page, and into the browser where there are none left. */
@@ -277,7 +291,7 @@ export class Thread extends BatonElement {
     this.#to = Math.min(this.#entries.length, this.#to + STEP);
     this.#from = Math.max(this.#from, this.#to - WINDOW);
     this.#render();
-    this.#moreSoon();
+    this.redraw();
   }
 
   #showLatest() {
