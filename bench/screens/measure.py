@@ -23,6 +23,9 @@ ROWS = '[data-box="queue"] .row'
 POSTS_PER_SECOND = 10
 CHANGES_PER_SECOND = 50
 SETTLING_SECONDS = 1.5
+EMPTY = (
+    '<!doctype html><html lang="en"><title>Empty</title><script src="{}/widget.js" data-baton data-open async></script>'
+)
 LATE_MS = 50
 
 # As if one scrolled up as fast as one can.
@@ -77,6 +80,7 @@ def widget(stage: Stage, options: Options) -> list[Figure]:
     _, whole = _weigh(stage, "/?try")
     bare = [_load_bare(stage) for _ in range(options.rounds)]
     loaded = [_load(stage) for _ in range(options.rounds)]
+    alone = [_load(stage, is_empty=True) for _ in range(options.rounds)]
     pressed = [_press(stage) for _ in range(options.rounds)]
     page = "the page without it"
     return [
@@ -98,6 +102,14 @@ def widget(stage: Stage, options: Options) -> list[Figure]:
             1000,
             page,
             median(bare),
+        ),
+        Figure(
+            "the same, in a page with nothing else in it",
+            median(own for _, own in alone),
+            "ms",
+            1000,
+            "from its address",
+            median(whole for whole, _ in alone),
         ),
         Figure("from pressing the button to where one can write", median(pressed), "ms", 1000, page, median(bare)),
     ]
@@ -123,9 +135,15 @@ def _weigh(stage: Stage, path: str) -> tuple[int, int]:
     return launcher, sum(ours.values())
 
 
-def _load(stage: Stage) -> tuple[float, float]:
-    """Return the ms until one can write, from the page's beginning, and from when it has asked for the launcher."""
+def _load(stage: Stage, is_empty: bool = False) -> tuple[float, float]:
+    """Return the ms until one can write, from the page's beginning, and from when it has asked for the launcher.
+
+    The page is the shop or, of the same site, an empty one.
+    """
     with stage.page(slowed=SLOWED) as (page, _):
+        if is_empty:
+            empty = EMPTY.format(stage.url)
+            page.route(f"{stage.shop}/?try", lambda route: route.fulfill(body=empty, content_type="text/html"))
         page.goto(f"{stage.shop}/?try", wait_until="load")
         ready = _frame(page).evaluate("(selector) => probe.shown(selector)", COMPOSER)
         begun = page.evaluate("performance.timeOrigin")
