@@ -108,7 +108,12 @@ class Chats extends Page {
       make: (chat) => this.#fill(make("chat-row"), chat, now),
       update: (row, chat) => void this.#fill(row, chat, now),
     });
-    this.piece("empty").hidden = this.#chats.length > 0;
+    const isEmpty = this.#chats.length === 0;
+    const isFiltered = String(queryOf({ ...valuesOf(this.#filters), sort: "" })) !== String(queryOf({ state: "open" }));
+    this.piece("table").hidden = isEmpty;
+    this.piece("none").hidden = !isEmpty || isFiltered;
+    this.piece("empty").hidden = !isEmpty || !isFiltered;
+    this.piece("count").classList.toggle("visually-hidden", isEmpty);
     this.piece("more").hidden = this.#next === null;
     this.piece("count").textContent = ngettext("%(num)s chat", "%(num)s chats", this.#chats.length);
     this.#drawOperators();

@@ -57,7 +57,8 @@ export class ChatList extends BatonElement {
     this.keep(workspace.desk.on("change", () => this.redraw()));
     this.keep(workspace.drafts.on("change", () => this.redraw()));
     this.keep(workspace.place.on("change", () => this.#moved()));
-    this.keep(workspace.desk.on("trouble", (problem) => this.#told(problem)));
+    // Mentions and results are fetched apart from the rest.
+    this.keep(workspace.desk.on("trouble", (problem) => PARTS[workspace.place.where.section] && this.#told(problem)));
     const timer = setInterval(() => {
       this.#tick += 1;
       this.redraw();
@@ -80,15 +81,16 @@ export class ChatList extends BatonElement {
     this.#problem = null;
     const { desk, place } = this.#the;
     const { section, query } = place.where;
+    // A box comes behind the inbox where that has not come either.
+    if (section === "desk" || (this.#problem && PARTS[section] && !desk.state.me)) return void desk.refresh();
     try {
-      if (section === "desk") return void desk.refresh();
       if (section === "mentions") this.#mentions = await desk.mentions();
       else if (section === "search") await this.#search(query);
       else await desk.loadBox(section);
+      if (section === place.where.section) this.#told(null);
     } catch (error) {
-      this.#told(error);
+      if (section === place.where.section) this.#told(error);
     }
-    this.redraw();
   }
 
   async loadMore() {
@@ -157,6 +159,7 @@ export class ChatList extends BatonElement {
     this.#drawMentions(section === "mentions");
     this.#drawResults(section === "search");
     if (section === "mentions") isLoading = this.#mentions === null;
+    if (section === "search") isLoading = this.#isSearching;
     this.named("skeleton").hidden = !(isLoading && this.#isSkeletonDue && this.#problem === null);
     this.named("trouble").hidden = this.#problem === null;
     this.named("trouble-text").textContent = this.#problem ? sentenceOf(this.#problem) : "";
@@ -184,7 +187,7 @@ export class ChatList extends BatonElement {
     const said =
       section === "desk" && sent > 0
         ? ngettext("%(num)s reply today", "%(num)s replies today", sent)
-        : section === "queue" && queue
+        : section === "queue" && queue && queue.waiting_count > 0
           ? ngettext("%(num)s waits", "%(num)s wait", queue.waiting_count)
           : "";
     this.named("numbers").textContent = said;
@@ -367,8 +370,8 @@ export class ChatList extends BatonElement {
   #drawResults(isShown) {
     const { place } = this.#the;
     const part = this.named("results-part");
-    part.hidden = !isShown;
-    if (!isShown) return;
+    part.hidden = !isShown || this.#isSearching;
+    if (part.hidden) return;
     const { query, chatId } = place.where;
     const results = this.#results ?? [];
     const rows = /** @type {HTMLElement} */ (part.querySelector(".rows"));
@@ -379,7 +382,9 @@ export class ChatList extends BatonElement {
       update: (element, each) => fill(element, resultView(each, query, chatId, now)),
     });
     const isEmpty = results.length === 0 && this.#problem === null;
-    const text = query && this.#results ? gettext("Nothing was found.") : gettext("Words, or how they begin: all of them must be there.");
+    const text = query
+      ? gettext("Nothing was found. With fewer words, or only how they begin, there may be more.")
+      : gettext("Words, or how they begin: all of them must be there.");
     this.#showEmpty(part, isEmpty, text);
   }
 
@@ -421,6 +426,11 @@ export class ChatList extends BatonElement {
     clearTimeout(this.#searchTimer);
     const input = /** @type {HTMLInputElement} */ (this.find("input"));
     this.#searchTimer = setTimeout(() => this.#the.place.go({ query: input.value.trim() }, { isReplaced: true }), SEARCH_MS);
+  }
+
+  /** Whether what was asked for is not there yet, nor was anything before. */
+  get #isSearching() {
+    return this.#the.place.where.query !== "" && this.#results === null;
   }
 
   /** @param {string} query */
@@ -491,7 +501,7 @@ function emptyText(box) {
     case "done":
       return gettext("What you complete shows here.");
     default:
-      return gettext("There is none.");
+      return gettext("No chat is open. Whoever writes next shows here.");
   }
 }
 
