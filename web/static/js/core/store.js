@@ -15,8 +15,9 @@ const PAGE = 100; // older messages, or notes, that are fetched at once
 
 /**
  * `change`: the view or what is on its way is another; with the event that did it, or null (a fresh
- * snapshot, older messages, something sent). `ended`: why the chat is not to be seen any more.
- * @extends {Emitter<{ change: EventFrame | null, ended: string }>}
+ * snapshot, older messages, something sent). `trouble`: why it is not there yet; it is tried again. `ended`: why the chat
+ * is not to be seen any more.
+ * @extends {Emitter<{ change: EventFrame | null, trouble: ApiError, ended: string }>}
  */
 export class ChatStore extends Emitter {
   #api;
@@ -128,6 +129,7 @@ export class ChatStore extends Emitter {
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (!error.isTransient) return this.#end(error.code);
+        if (!signal.aborted && !this.#view) this.emit("trouble", error);
         delay = Math.max(this.#backoff.next(), (error.retryAfter ?? 0) * 1000);
       }
     }

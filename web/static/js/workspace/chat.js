@@ -35,6 +35,8 @@ export class ChatPane extends BatonElement {
   #store = null;
   /** Why it is not to be seen. */
   #ended = "";
+  /** Why it is not there yet; it is tried again. @type {ApiError | null} */
+  #problem = null;
   /** What was new when it was opened begins behind this message. @type {number | undefined} */
   #newAfter;
   /** @type {Standing | "none"} */
@@ -84,6 +86,7 @@ export class ChatPane extends BatonElement {
     this.listen("click", () => this.write("reply"), this.#part("tab-reply"));
     this.listen("click", () => this.write("note"), this.#part("tab-note"));
     this.listen("keydown", (event) => this.#tabbed(event), this.find(".writing-tabs"));
+    this.listen("click", () => this.#again(), this.find('[data-command="reload-chat"]'));
     this.listen("click", () => this.#closeHandover(), this.find('[data-command="close-handover"]'));
     this.listen("click", () => void this.#saveKept(), this.find('[data-command="kept-note"]'));
     this.listen("click", () => void this.#copy(this.#kept), this.find('[data-command="kept-copy"]'));
@@ -163,7 +166,9 @@ export class ChatPane extends BatonElement {
     const isThere = isOpen && chat !== null && me !== null;
     this.#part("head").hidden = !isOpen;
     this.#part("foot").hidden = !isThere;
-    this.#part("none-text").textContent = this.#noneText();
+    this.#part("trouble").hidden = !isOpen || this.#problem === null;
+    this.#text("trouble-text", this.#problem ? sentenceOf(this.#problem) : "");
+    this.#drawNone();
     if (!isThere) {
       this.#standing = "none";
       this.dataset["state"] = this.#chatId === null ? "none" : this.#ended ? "lost" : "loading";
@@ -179,11 +184,13 @@ export class ChatPane extends BatonElement {
     this.#drawKept();
   }
 
-  #noneText() {
-    const { state } = this.#the.desk;
-    const count = state.queue?.waiting_count ?? 0;
-    if (count > 0) return gettext("Nothing is open. Take the next chat, or choose one from the list.");
-    return gettext("Nothing is open, and nobody waits.");
+  #drawNone() {
+    const isAnybody = (this.#the.desk.state.queue?.waiting_count ?? 0) > 0;
+    const text = isAnybody
+      ? gettext("Nothing is open. Take the next chat, or choose one from the list.")
+      : gettext("Nothing is open, and nobody waits.");
+    this.#text("none-text", text);
+    this.#part("none-take").hidden = !isAnybody;
   }
 
   /**
@@ -345,6 +352,7 @@ export class ChatPane extends BatonElement {
     this.#store?.close();
     this.#store = null;
     this.#ended = this.#kept = "";
+    this.#problem = null;
     this.#standing = "none";
     this.#isHandoverClosed = false;
     this.#writes = "reply";
@@ -366,6 +374,8 @@ export class ChatPane extends BatonElement {
     this.#keptNoteId = newId();
     this.#text("name", row ? customerName(row) : "");
     this.#text("state-text", "");
+    this.#part("presence").hidden = true;
+    this.#part("mark").removeAttribute("data-state");
     const store = (this.#store = desk.client.watch(chatId));
     this.#thread.open({
       loadOlder: () => store.loadOlder(),
@@ -374,12 +384,18 @@ export class ChatPane extends BatonElement {
     let isFirst = true;
     store.on("change", (event) => {
       if (store !== this.#store) return;
+      if (store.view) this.#problem = null;
       if (isFirst && store.view) {
         isFirst = false;
         this.#markNew();
         void this.#fetchDraft(chatId);
       }
       if (event) this.#happen(event);
+      this.redraw();
+    });
+    store.on("trouble", (problem) => {
+      if (store !== this.#store) return;
+      this.#problem = problem;
       this.redraw();
     });
     store.on("ended", (why) => {
@@ -393,6 +409,14 @@ export class ChatPane extends BatonElement {
       );
       this.redraw();
     });
+  }
+
+  /** Fetch it now, and not when it is tried again. */
+  #again() {
+    const chatId = this.#chatId;
+    this.#leave();
+    if (chatId !== null) this.#enter(chatId);
+    this.redraw();
   }
 
   /** A line is drawn before what one has not read. */
@@ -526,7 +550,7 @@ export class ChatPane extends BatonElement {
       // What was written is not lost: back into the box it goes, and one reads why.
       if (chatId !== this.#chatId) this.#begunNotes.set(chatId, text);
       else if (this.#note.text === "") this.#note.text = text;
-      const again = error.isTransient ? { label: gettext("Try again"), run: () => this.#again(chatId, text, id) } : {};
+      const again = error.isTransient ? { label: gettext("Try again"), run: () => this.#saveAgain(chatId, text, id) } : {};
       toast(gettext("The note was not saved: %(problem)s", isolated({ problem: sentenceOf(error) })), { kind: "problem", ...again });
       return false;
     }
@@ -537,7 +561,7 @@ export class ChatPane extends BatonElement {
    * @param {string} text
    * @param {string} id
    */
-  #again(chatId, text, id) {
+  #saveAgain(chatId, text, id) {
     if (chatId === this.#chatId && this.#note.text === text) this.#note.clear();
     if (this.#begunNotes.get(chatId) === text) this.#begunNotes.delete(chatId);
     void this.#saveNote(chatId, text, id);
