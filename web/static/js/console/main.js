@@ -74,11 +74,11 @@ function show(isMoving) {
   for (const page of pages) if (page.isOpen) page.close();
   const page = pageOf(shown);
   const isThere = page.open(context, query);
-  // The table comes when the board has its size: nothing moves under anybody's eyes.
+  // The table comes when the board has its size: nothing moves under anybody's eyes, nor is one failure said twice.
   if (shown === "") {
     void isThere.then(() => {
       const chats = pageOf("chats");
-      if (page.isOpen && !chats.isOpen) void chats.open(context, query);
+      if (page.isOpen && !chats.isOpen) void chats.open(context, new URLSearchParams(location.search));
     });
   }
   document.title = `${page.name} · ${titleEnd}`;

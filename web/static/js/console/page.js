@@ -14,6 +14,10 @@ export class Page extends BatonElement {
   #console = null;
   #isOpen = false;
   #isLoaded = false;
+  /** Says that what it shows has been there once. */
+  #arrive = () => {};
+  /** @type {Promise<void>} */
+  #arrival = new Promise((resolve) => (this.#arrive = resolve));
   /** Ends the load before, which a newer one makes needless. */
   #loading = new AbortController();
 
@@ -31,7 +35,7 @@ export class Page extends BatonElement {
    * Show it.
    * @param {Console} console
    * @param {URLSearchParams} query  of the page's address
-   * @returns {Promise<void>} until what it shows is there, or what is wrong
+   * @returns {Promise<void>} until what it shows has been there once
    */
   open(console, query) {
     const isFirst = this.#console === null;
@@ -40,7 +44,8 @@ export class Page extends BatonElement {
     this.hidden = false;
     if (isFirst) this.begun();
     this.opened(query);
-    return this.refresh();
+    void this.refresh();
+    return this.#arrival;
   }
 
   /** Another page is shown. */
@@ -100,6 +105,7 @@ export class Page extends BatonElement {
     try {
       await this.load(signal);
       this.#isLoaded = true;
+      this.#arrive();
       this.piece("content").hidden = false;
       this.piece("skeleton").hidden = true; // also where it is being loaded once more
       this.piece("trouble").hidden = true;
