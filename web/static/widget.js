@@ -92,7 +92,7 @@
       position: absolute; inset: 0; display: grid; gap: 12px; place-content: center; justify-items: center; padding: 24px;
       background: #fffdf8; color: #1b1f1d; font: 14px/20px system-ui, sans-serif; text-align: center;
     }
-    .trouble button { min-block-size: 44px; padding: 0 16px; border: 1px solid #1b1f1d; border-radius: 3px; background: none; color: inherit; }
+    .trouble button { min-block-size: 44px; padding: 0 16px; border: 1px solid #1b1f1d; border-radius: 3px; background: none; color: inherit; font: inherit; cursor: pointer; }
     [data-side="left"] .launcher, [data-side="left"] .panel { inset-inline: 20px auto; }
     @media ${SMALL} {
       .panel, [data-side="left"] .panel {
@@ -115,6 +115,7 @@
   panel.dataset["shut"] = "";
   const trouble = put(panel, "div", "trouble");
   trouble.hidden = true;
+  trouble.setAttribute("role", "alert");
   const sentence = put(trouble, "div");
   const retry = put(trouble, "button");
   retry.onclick = load;
