@@ -1,6 +1,7 @@
 """The widget in the corner of a page, in its states: walks through a conversation, each looked at from end to end."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,12 +20,15 @@ class Corner:
         self.there = there
         self.page = page
         house.world.rows("select complete_chat(id) from chats where is_active")
-        house.world.rows("update operators set status = 'online' where name = 'Ana'")
+        status = "online" if walk.is_staffed else "offline"
+        house.world.rows("update operators set status = %s where name = 'Ana'", status)
         usual = {"pre_chat": "[]", "is_open_always": True, "ask_rating": True, "handling": "session"}
         settings = {**usual, **walk.settings}
         changes = ", ".join(f"{name} = %s" for name in settings)
         house.world.rows(f"update widget_settings set {changes} where is_only", *settings.values())
         page.context.clear_cookies()
+        page.context.set_offline(False)
+        page.unroute_all()
         page.set_viewport_size({"width": walk.width, "height": walk.height})
         page.mouse.move(0, 0)
         self.shop = Shop(house.baton, page)
@@ -43,7 +47,8 @@ class Corner:
         station.step(self)
         place = self.page if station.is_outside else self.frame
         expect(place.locator(station.shows).first).to_be_visible()
-        expect(self.frame.locator('.message[data-state="pending"]')).to_have_count(0)
+        if not station.is_cut_off:
+            expect(self.frame.locator('.message[data-state="pending"]')).to_have_count(0)
 
     def clicks(self, selector: str) -> None:
         """Click something in the widget."""
@@ -104,6 +109,7 @@ class Station:
     shows: str
     step: Step = lambda corner: None
     is_outside: bool = False  # of the page, not in the widget's frame
+    is_cut_off: bool = False  # what is on its way does not arrive
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,7 @@ class Walk:
     language: str = "en"
     width: int = 520
     height: int = 760
+    is_staffed: bool = True  # whether somebody is at the desk
 
 
 def asks(corner: Corner) -> None:
@@ -189,6 +196,24 @@ def leaves_a_message(corner: Corner) -> None:
     corner.clicks("#offline [type=submit]")
 
 
+def loses_connection(corner: Corner) -> None:
+    """Have a conversation, and write on where no network is."""
+    opens(corner)
+    corner.writes("Do you have the rocking chair in ash?")
+    expect(corner.frame.locator('.message[data-state="sent"]')).to_have_count(1)
+    corner.is_taken()
+    answered(corner)
+    expect(corner.frame.locator(".message-text")).to_have_count(3)
+    corner.page.context.set_offline(True)
+    corner.writes("Please do! I am in a tunnel.")
+
+
+def finds_nobody(corner: Corner) -> None:
+    """Open it where its frame does not come."""
+    corner.page.route(re.compile(r"/widget(\?|$)"), lambda route: route.abort())
+    corner.shop.opens(["open"])
+
+
 WAY = (
     Station("closed", ".launcher", is_outside=True),
     Station("start", "#pre-chat-name", opens),
@@ -239,5 +264,18 @@ WALKS = (
             Station("left", ".left-for", leaves_a_message),
         ),
         CLOSED,
+    ),
+    Walk(
+        "widget-alone",
+        (
+            Station("start", '.chat-presence [data-status="away"]', opens),
+            Station("waiting", ".room-trouble:not(:empty)", writes("Do you have the rocking chair in ash?")),
+        ),
+        is_staffed=False,
+    ),
+    Walk("widget-lost", (Station("talk", ".chat-strip:not(:empty)", loses_connection, is_cut_off=True),)),
+    Walk(
+        "widget-unreachable",
+        (Station("open", ".trouble:visible", finds_nobody, is_outside=True, is_cut_off=True),),
     ),
 )
