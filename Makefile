@@ -41,7 +41,7 @@ test: $(VENV)/.development node_modules/.installed  ## Run the tests, on Postgre
 	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 pictures: $(VENV)/.development node_modules/.installed  ## Make the pictures anew that the tests compare the screens with; look at what has changed
-	@BATON_PICTURES=anew $(BIN)/python -m pytest -n 2 tests/browser/test_screens.py tests/browser/test_corner.py $(ARGS)
+	@BATON_PICTURES=anew $(BIN)/python -m pytest -n 2 tests/browser/test_screens.py tests/browser/test_bare.py tests/browser/test_corner.py $(ARGS)
 
 soak: $(VENV)/.development  ## Ten minutes of load with sockets cut and processes killed; every message must arrive once
 	@$(BIN)/python -m tests.live.soak $(ARGS)
