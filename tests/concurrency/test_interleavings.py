@@ -234,6 +234,21 @@ select json_build_object(
 )::text as world
 """
 
+# What a scene and the deeds may fill: all that is empty before, save the log, which nobody can shorten.
+TABLES = """
+select c.oid::regclass::text as name
+from pg_class c
+where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'private'::regnamespace)
+  and c.oid <> 'audit_log'::regclass
+order by 1
+"""
+COLUMNS = """
+select attname as name, atttypid = 'timestamptz'::regtype as is_time
+from pg_attribute
+where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+order by attnum
+"""
+
 
 class End(NamedTuple):
     """What came of it: which deeds were refused, if any, and the world."""
@@ -246,6 +261,50 @@ class End(NamedTuple):
         return self.world == other.world and [r == OK for r in self.results] == [r == OK for r in other.results]
 
 
+class Scenery:
+    """Scenes, each built once with all its triggers and copied from then on, in a fifth of the time."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        names = [row["name"] for row in database.rows(TABLES)]
+        self._tables = [name for name in names if not database.rows(f"table {name} limit 1")]
+        self._built: set[str] = set()
+        database.owner.execute("create schema scenes")
+        # No triggers. For good, in a session of its own: whenever this changes, all plans are forgotten.
+        self._copier = database.connect()
+        self._copier.execute("set session_replication_role = replica")
+
+    def set(self, scene: str) -> None:
+        """Leave nothing but this scene, as old as if it were built now."""
+        if scene not in self._built:
+            self._build(scene)
+            self._built.add(scene)
+        self._copier.execute(f'select scenes."{scene}"()')
+
+    def _build(self, scene: str) -> None:
+        """Build it, keep copies of what there is then, and make a function that brings them back."""
+        clear(self.database)
+        with self.database.owner.transaction():
+            self.database.owner.execute(SCENES[scene])
+            built_at = self.database.value("select now()::text")
+        steps = [f"delete from {table};" for table in self._tables]
+        for table in self._tables:
+            if not self.database.rows(f"table {table} limit 1"):
+                continue
+            copy = f'scenes."{scene}: {table}"'
+            self.database.owner.execute(f"create table {copy} as table {table}")
+            columns = self.database.rows(COLUMNS, table)
+            names = ", ".join(column["name"] for column in columns)
+            values = ", ".join(
+                f"{column['name']} + (now() - '{built_at}')" if column["is_time"] else column["name"]
+                for column in columns
+            )
+            steps.append(f"insert into {table} ({names}) overriding system value select {values} from {copy};")
+        self.database.owner.execute(
+            f'create function scenes."{scene}"() returns void language plpgsql as $$ begin {" ".join(steps)} end $$'
+        )
+
+
 class Stage:
     """A database, two sessions, and what the deeds of a scene lead to one after the other."""
 
@@ -253,15 +312,16 @@ class Stage:
         self.database = database
         self.pair = pair
         self.refusals = refusals(database)
+        self._scenery = Scenery(database)
         self._in_turn: dict[tuple[str, ...], End] = {}
+        database.owner.execute(f"prepare world as {WORLD}")
 
     def set(self, scene: str) -> None:
         """Begin anew."""
-        clear(self.database)
-        self.database.owner.execute(SCENES[scene])
+        self._scenery.set(scene)
 
     def world(self) -> str:
-        return str(self.database.value(WORLD))
+        return str(self.database.value("execute world"))
 
     def in_turn(self, scene: str, *deeds: str) -> End:
         """What the deeds lead to, each committed before the next begins."""
