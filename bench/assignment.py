@@ -51,7 +51,8 @@ def _measure_waiting(console: Console, server: Cluster, options: argparse.Namesp
 
 
 def _measure_turns(console: Console, server: Cluster, options: argparse.Namespace) -> None:
-    with console.status("filling two queues") as status, turns.sides(server, max(options.clients)) as sides:
+    most_clients = max(options.clients)
+    with console.status("filling two queues") as status, turns.sides(server, options.waiting, most_clients) as sides:
         rates = turns.measure(sides, options.clients, options.rounds, options.seconds, status.update)
         status.update("looking where the time goes")
         found = profile.measure(*sides, options.seconds)
@@ -63,7 +64,9 @@ def _measure_notify(console: Console, server: Cluster, options: argparse.Namespa
     with console.status("filling a queue") as status:
         # Eight runs a round for each number of clients: half the rounds must do.
         rounds = (options.rounds + 1) // 2
-        ways = notify.measure(server, options.disks, options.clients, rounds, options.seconds, status.update)
+        ways = notify.measure(
+            server, options.disks, options.waiting, options.clients, rounds, options.seconds, status.update
+        )
     report.notify(console, ways)
 
 
@@ -79,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         "--parts", type=_parts, default="abc", help="a: by queue length; b: turns; c: turns and NOTIFY (%(default)s)"
     )
     parser.add_argument("--sizes", type=_numbers, default=SIZES, help="chats waiting, by commas; the first is 1.0")
+    parser.add_argument("--waiting", type=int, default=20_000, help="chats waiting during the turns (%(default)s)")
     parser.add_argument("--clients", type=_numbers, default=[1, 8, 32], help="clients of the turns, by commas")
     parser.add_argument(
         "--disks", type=_disks, default=list(notify.DISKS), help="on which c is measured, by commas: fast, slow"

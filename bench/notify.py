@@ -12,7 +12,7 @@ import psycopg
 from bench import pgbench
 from bench.cluster import Cluster, connect
 from bench.queue import fill
-from bench.turns import OPERATORS_PER_CLIENT, WAITING, Turns
+from bench.turns import OPERATORS_PER_CLIENT, Turns
 from web.live.relay import Change, Reader, Relay
 
 # Every commit waits two milliseconds before it flushes; those that come meanwhile share the flush.
@@ -131,14 +131,20 @@ WAYS: dict[str, Callable[[str], AbstractContextManager[None]]] = {
 
 
 def measure(
-    cluster: Cluster, disks: list[str], clients: list[int], rounds: int, seconds: int, tell: Callable[[str], None]
+    cluster: Cluster,
+    disks: list[str],
+    waiting: int,
+    clients: list[int],
+    rounds: int,
+    seconds: int,
+    tell: Callable[[str], None],
 ) -> list[Way]:
     """Play turns in every way, alternately: the order is turned round in every other round."""
     ways = [Way(name, disk, count) for disk in disks for count in clients for name in WAYS]
     with cluster.baton("notify") as url:
         with connect(url) as connection:
-            fill(connection, WAITING, max(clients) * OPERATORS_PER_CLIENT)
-        side = Turns(url)
+            fill(connection, waiting, max(clients) * OPERATORS_PER_CLIENT)
+        side = Turns(url, waiting)
         for number in range(rounds):
             for way in ways if number % 2 == 0 else reversed(ways):
                 tell(f"{way.clients} clients, {way.disk} disk, {way.name}, round {number + 1} of {rounds}")

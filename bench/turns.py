@@ -11,7 +11,6 @@ from bench import pgbench
 from bench.cluster import Cluster, connect
 from bench.queue import CLAIMS, fill
 
-WAITING = 20_000  # chats in the queue during all of it
 JOBS_PER_SECOND = 10_000  # more than are fetched: a queue that runs empty would fake speed
 OPERATORS_PER_CLIENT = 4  # as scripts/turn.pgb has it
 
@@ -38,8 +37,9 @@ class Rates:
 class Turns:
     """Baton's side."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, waiting: int) -> None:
         self.url = url
+        self.waiting = waiting  # chats, during all of it
         self.script = "turn.pgb"
         self.variables = {"n": "0", "claims": CLAIMS}
 
@@ -52,15 +52,16 @@ class Turns:
         """Raise RuntimeError where the round has left something undone."""
         with connect(self.url) as connection:
             row = connection.execute("select count(*) from public.assignment_queue").fetchone()
-        if row != (WAITING,):
-            raise RuntimeError(f"{WAITING} chats should be waiting after a round, not {row}")
+        if row != (self.waiting,):
+            raise RuntimeError(f"{self.waiting} chats should be waiting after a round, not {row}")
 
 
 class Jobs:
     """Procrastinate's side."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, waiting: int) -> None:
         self.url = url
+        self.waiting = waiting  # jobs, when the last one is fetched
         self.script = "job.pgb"
         self.variables: dict[str, str] = {}
 
@@ -71,7 +72,7 @@ class Jobs:
             connection.execute(
                 "insert into procrastinate_jobs (queue_name, task_name, args) "
                 "select 'default', 'reply', jsonb_build_object('chat', n) from generate_series(1, %s) n",
-                (WAITING + JOBS_PER_SECOND * seconds,),
+                (self.waiting + JOBS_PER_SECOND * seconds,),
             )
             connection.execute("vacuum (analyze)")
 
@@ -87,16 +88,16 @@ Side = Turns | Jobs
 
 
 @contextmanager
-def sides(cluster: Cluster, most_clients: int) -> Iterator[tuple[Turns, Jobs]]:
+def sides(cluster: Cluster, waiting: int, most_clients: int) -> Iterator[tuple[Turns, Jobs]]:
     """Give both sides, each with a filled database of its own on the same server."""
     with cluster.baton("turns") as turns_url, cluster.database("jobs") as jobs_url:
         with connect(turns_url) as connection:
-            fill(connection, WAITING, most_clients * OPERATORS_PER_CLIENT)
+            fill(connection, waiting, most_clients * OPERATORS_PER_CLIENT)
         with connect(jobs_url) as connection:
             connection.execute(SchemaManager.get_schema())
             for _ in range(most_clients):
                 connection.execute("select procrastinate_register_worker_v1()")
-        yield Turns(turns_url), Jobs(jobs_url)
+        yield Turns(turns_url, waiting), Jobs(jobs_url, waiting)
 
 
 def measure(

@@ -9,7 +9,8 @@ from tests.servers import ROOT
 
 def test_it_prints_its_tables_and_leaves_nothing_behind(servers: Servers) -> None:
     server = servers.server("postgres-18-embedded")
-    tiny = ["--sizes=1000,2000", "--rounds=1", "--calls=5", "--seconds=1", "--clients=1", "--disks=slow"]
+    shorter = ["--sizes=100,200", "--waiting=100", "--rounds=1", "--calls=5", "--seconds=1"]
+    tiny = [*shorter, "--clients=1", "--disks=slow"]
 
     done = subprocess.run(
         [sys.executable, "-m", "bench.assignment", "--database-url", server.cluster.url, *tiny],
@@ -29,7 +30,7 @@ def test_it_prints_its_tables_and_leaves_nothing_behind(servers: Servers) -> Non
 
 def test_sockets_are_measured_on_both_sides_and_nothing_is_left_behind(servers: Servers) -> None:
     server = servers.server("postgres-18-embedded")
-    tiny = ["--sockets=20", "--disks=fast", "--processes=1", "--rounds=1", "--seconds=0.5", "--in-flight=4"]
+    tiny = ["--sockets=20", "--disks=fast", "--processes=1", "--rounds=1", "--seconds=0.25", "--in-flight=2"]
 
     done = subprocess.run(
         [sys.executable, "-m", "bench.live", "--database-url", server.cluster.url, *tiny],
