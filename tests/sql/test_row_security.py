@@ -1,5 +1,6 @@
 """Who sees and may do what: every table, every kind of caller, and the functions beside them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from tests.servers import Server
 from tests.sql.helpers import Caller, Customer, Operator, World, refused, refused_by_any_of
 
 PEOPLE = ("kim", "lee", "stranger", "ana", "ben", "cleo", "gone", "ada", "anon", "nobody")
@@ -37,8 +39,8 @@ class House:
         return {" ".join(self.name(value) for value in row.values()) for row in found}
 
 
-@pytest.fixture
-def house(world: World) -> House:
+def furnished(world: World) -> House:
+    """Let them all move in."""
     kim, lee = world.customer("Kim"), world.customer("Lee")
     ana, ben = world.operator("Ana"), world.operator("Ben")
     cleo, gone, ada = world.operator("Cleo"), world.operator("Gone"), world.admin()
@@ -76,6 +78,22 @@ def house(world: World) -> House:
     world.persona("Ava")
     world.persona("Gone", is_active=False)
     return House(world, people, chats)
+
+
+@pytest.fixture
+def house(world: World) -> House:
+    return furnished(world)
+
+
+@pytest.fixture(scope="module")
+def showhouse(server: Server) -> Iterator[House]:
+    """The same for all who only look, or are refused."""
+    with server.loaded_database() as database:
+        house = furnished(World(database))
+        everything = house.world.dump()
+        yield house
+        assert house.world.broken() == []
+        assert house.world.dump() == everything
 
 
 @pytest.fixture
@@ -207,33 +225,33 @@ def test_everyone_reads_his_rows_and_no_others(busy_house: House) -> None:
         assert found == {who: seen.get(who, set()) for who in signed_in}, table
 
 
-def test_personas_are_read_by_whoever_is_signed_in(house: House) -> None:
+def test_personas_are_read_by_whoever_is_signed_in(showhouse: House) -> None:
     query = "select name from fictional_users"
     with refused("42501"):
-        house["anon"].rows(query)
+        showhouse["anon"].rows(query)
     for who in PEOPLE:
         if who != "anon":
-            names = {row["name"] for row in house[who].rows(query)}
+            names = {row["name"] for row in showhouse[who].rows(query)}
             assert names == ({"Ava", "Gone"} if who in STAFF - {"gone"} else {"Ava"}), who
 
 
-def test_settings_are_read_by_admins(house: House) -> None:
+def test_settings_are_read_by_admins(showhouse: House) -> None:
     with refused("42501"):
-        house["anon"].rows("select * from settings")
+        showhouse["anon"].rows("select * from settings")
     for who in PEOPLE:
         if who != "anon":
-            assert bool(house[who].rows("select * from settings")) == (who == "ada"), who
+            assert bool(showhouse[who].rows("select * from settings")) == (who == "ada"), who
 
 
-def test_how_the_widget_is_set_up_is_read_by_the_staff(house: House) -> None:
+def test_how_the_widget_is_set_up_is_read_by_the_staff(showhouse: House) -> None:
     with refused("42501"):
-        house["anon"].rows("select * from widget_settings")
+        showhouse["anon"].rows("select * from widget_settings")
     for who in PEOPLE:
         if who != "anon":
-            assert bool(house[who].rows("select * from widget_settings")) == (who in STAFF - {"gone"}), who
+            assert bool(showhouse[who].rows("select * from widget_settings")) == (who in STAFF - {"gone"}), who
 
 
-def test_the_tables_in_private_are_read_by_nobody(house: House) -> None:
+def test_the_tables_in_private_are_read_by_nobody(showhouse: House) -> None:
     for table in (
         "operator_load",
         "gate",
@@ -244,7 +262,7 @@ def test_the_tables_in_private_are_read_by_nobody(house: House) -> None:
         "audit_entries",
         "operator_invitations",
     ):
-        for caller in (*house.people.values(), house.world.service):
+        for caller in (*showhouse.people.values(), showhouse.world.service):
             with refused("42501"):
                 caller.rows(SQL("select * from private.{}").format(Identifier(table)))
 
@@ -261,9 +279,9 @@ PUBLIC_TABLES = (*READS, "fictional_users", "settings", "widget_settings")
 OF_THE_LOADER = {"schema_migrations", "loaded_code", "loaded_objects"}  # its bookkeeping is its own
 
 
-def test_nobody_but_the_service_writes_tables(house: House) -> None:
+def test_nobody_but_the_service_writes_tables(showhouse: House) -> None:
     for table in PUBLIC_TABLES:
-        is_written_by_nobody(house, table)
+        is_written_by_nobody(showhouse, table)
 
 
 def is_written_by_nobody(house: House, table: str) -> None:
@@ -291,8 +309,8 @@ def is_written_by_nobody(house: House, table: str) -> None:
                 caller.does(statement)
 
 
-def test_the_grants_on_tables_are_these(house: House) -> None:
-    rows = house.world.owner.rows(
+def test_the_grants_on_tables_are_these(showhouse: House) -> None:
+    rows = showhouse.world.owner.rows(
         "select c.relname as name, coalesce(r.rolname, 'PUBLIC') as grantee,"
         " string_agg(lower(a.privilege_type), ' ' order by a.privilege_type) as privileges"
         " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
@@ -359,8 +377,8 @@ VIEWS = (
 )
 
 
-def test_the_grants_on_columns_are_these(house: House) -> None:
-    rows = house.world.owner.rows(
+def test_the_grants_on_columns_are_these(showhouse: House) -> None:
+    rows = showhouse.world.owner.rows(
         "select c.relname as name, t.attname as column, r.rolname as grantee, a.privilege_type as privilege"
         " from pg_attribute t join pg_class c on c.oid = t.attrelid join pg_namespace n on n.oid = c.relnamespace"
         " cross join aclexplode(t.attacl) a left join pg_roles r on r.oid = a.grantee"
@@ -373,8 +391,8 @@ def test_the_grants_on_columns_are_these(house: House) -> None:
     }
 
 
-def test_every_table_has_row_level_security_and_every_view_is_its_readers(house: House) -> None:
-    rows = house.world.owner.rows(
+def test_every_table_has_row_level_security_and_every_view_is_its_readers(showhouse: House) -> None:
+    rows = showhouse.world.owner.rows(
         "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
         " where n.nspname in ('public', 'private') and (c.relkind = 'r' and not c.relrowsecurity"
         " or c.relkind = 'v' and coalesce(not 'security_invoker=true' = any (c.reloptions), true)"
@@ -383,8 +401,10 @@ def test_every_table_has_row_level_security_and_every_view_is_its_readers(house:
     assert {row["relname"] for row in rows} <= OF_THE_LOADER
 
 
-def test_every_policy_names_its_roles(house: House) -> None:
-    rows = house.world.owner.rows("select tablename, policyname, roles from pg_policies where schemaname = 'public'")
+def test_every_policy_names_its_roles(showhouse: House) -> None:
+    rows = showhouse.world.owner.rows(
+        "select tablename, policyname, roles from pg_policies where schemaname = 'public'"
+    )
     assert {tuple(row["roles"]) for row in rows} == {("authenticated",), ("service_role",)}
     assert {row["tablename"] for row in rows} == set(PUBLIC_TABLES)
 
@@ -440,33 +460,33 @@ def test_the_holder_inserts_a_reply(house: House) -> None:
     ],
 )
 def test_a_message_where_or_as_whom_one_may_not_write_is_refused(
-    house: House, who: str, chat: str, sender_type: str, sqlstate: str, code: str
+    showhouse: House, who: str, chat: str, sender_type: str, sqlstate: str, code: str
 ) -> None:
-    with house.world.refused(sqlstate, code):
-        insert(house[who], house.chats[chat], sender_type)
+    with showhouse.world.refused(sqlstate, code):
+        insert(showhouse[who], showhouse.chats[chat], sender_type)
 
 
-def test_a_message_of_an_unknown_kind_is_refused(house: House) -> None:
+def test_a_message_of_an_unknown_kind_is_refused(showhouse: House) -> None:
     for sender_type in ("robot", "", None):
-        with house.world.unchanged(), pytest.raises(psycopg.Error):
-            insert(house["kim"], house.chats["kim waits"], sender_type)  # type: ignore[arg-type]
-    with house.world.refused("23514", "messages_sender_type_check"):
-        insert(house.world.owner, house.chats["kim waits"], "robot")
+        with showhouse.world.unchanged(), pytest.raises(psycopg.Error):
+            insert(showhouse["kim"], showhouse.chats["kim waits"], sender_type)  # type: ignore[arg-type]
+    with showhouse.world.refused("23514", "messages_sender_type_check"):
+        insert(showhouse.world.owner, showhouse.chats["kim waits"], "robot")
 
 
 @pytest.mark.parametrize(
     "column",
     ["id", "seq", "sender_id", "handled_by_operator_id", "created_at", "edited_at", "deleted_at", "owed_since"],
 )
-def test_what_the_database_says_of_a_message_cannot_be_claimed(house: House, column: str) -> None:
+def test_what_the_database_says_of_a_message_cannot_be_claimed(showhouse: House, column: str) -> None:
     for who, chat, sender_type in (("kim", "kim waits", "real"), ("ana", "kim with ana", "operator")):
-        with house.world.refused("42501"):
-            insert(house[who], house.chats[chat], sender_type, **{column: None})
+        with showhouse.world.refused("42501"):
+            insert(showhouse[who], showhouse.chats[chat], sender_type, **{column: None})
 
 
-def test_anonymous_callers_insert_nothing(house: House) -> None:
-    with house.world.refused("42501"):
-        insert(house["anon"], house.chats["kim waits"], "real")
+def test_anonymous_callers_insert_nothing(showhouse: House) -> None:
+    with showhouse.world.refused("42501"):
+        insert(showhouse["anon"], showhouse.chats["kim waits"], "real")
 
 
 # What the functions show
@@ -505,16 +525,16 @@ def test_a_customers_messages_never_carry_who_wrote_or_answers_them(house: House
 
 
 @pytest.mark.parametrize("function", ["find_chat", "lock_chat"])
-def test_nothing_inside_shows_a_customer_who_works_on_his_chat(house: House, function: str) -> None:
-    with house.world.refused("42501"):
-        house["kim"].rows(f"select * from private.{function}(%s)", house.chats["kim with ana"])
+def test_nothing_inside_shows_a_customer_who_works_on_his_chat(showhouse: House, function: str) -> None:
+    with showhouse.world.refused("42501"):
+        showhouse["kim"].rows(f"select * from private.{function}(%s)", showhouse.chats["kim with ana"])
 
 
-def test_staff_see_all_columns(house: House) -> None:
-    chat = house.chats["kim with ana"]
+def test_staff_see_all_columns(showhouse: House) -> None:
+    chat = showhouse.chats["kim with ana"]
     for who in ("ana", "ada"):
-        assert house[who].call("get_chat", p_chat_id=chat) == house.world.get(chat)
-    assert house["ada"].call_all("list_messages", p_chat_id=chat) == house.world.messages(chat)
+        assert showhouse[who].call("get_chat", p_chat_id=chat) == showhouse.world.get(chat)
+    assert showhouse["ada"].call_all("list_messages", p_chat_id=chat) == showhouse.world.messages(chat)
 
 
 def test_the_functions_show_chats_to_those_who_may_see_them(house: House) -> None:
@@ -643,18 +663,18 @@ FOR_ADMINS = (
 OF_ANYBODY = ("export_user_data", "erase_user_data")  # for admins; without an argument of oneself
 
 
-def test_what_is_for_staff_is_refused_to_everyone_else(house: House) -> None:
+def test_what_is_for_staff_is_refused_to_everyone_else(showhouse: House) -> None:
     for function in (*FOR_STAFF, *FOR_ADMINS, *OF_ANYBODY):
-        arguments = arguments_of(function, house)
+        arguments = arguments_of(function, showhouse)
         for who in ("kim", "stranger"):
-            with house.world.refused("PT403", "not_allowed"):
-                house[who].call_all(function, **arguments)
-        with house.world.refused("PT403", "operator_inactive"):
-            house["gone"].call_all(function, **arguments)
-        with house.world.refused("PT401", "not_signed_in"):
-            house["nobody"].call_all(function, **arguments)
-        with house.world.refused("42501"):
-            house["anon"].call_all(function, **arguments)
+            with showhouse.world.refused("PT403", "not_allowed"):
+                showhouse[who].call_all(function, **arguments)
+        with showhouse.world.refused("PT403", "operator_inactive"):
+            showhouse["gone"].call_all(function, **arguments)
+        with showhouse.world.refused("PT401", "not_signed_in"):
+            showhouse["nobody"].call_all(function, **arguments)
+        with showhouse.world.refused("42501"):
+            showhouse["anon"].call_all(function, **arguments)
 
 
 @pytest.mark.parametrize("function", [*FOR_ADMINS, *OF_ANYBODY])
@@ -664,15 +684,15 @@ def test_what_is_for_admins_is_refused_to_operators(house: House, function: str)
     house["ada"].call_all(function, **arguments_of(function, house))
 
 
-def test_replying_is_refused_to_everyone_else_too(house: House) -> None:
-    arguments = arguments_of("send_operator_message", house)
-    with house.world.refused("PT403", "not_allowed"):
-        house["kim"].call("send_operator_message", **arguments)
+def test_replying_is_refused_to_everyone_else_too(showhouse: House) -> None:
+    arguments = arguments_of("send_operator_message", showhouse)
+    with showhouse.world.refused("PT403", "not_allowed"):
+        showhouse["kim"].call("send_operator_message", **arguments)
     for who in ("lee", "stranger", "gone"):
-        with house.world.unchanged(), refused_by_any_of("PT403", "PT404"):
-            house[who].call("send_operator_message", **arguments)
-    with house.world.refused("PT401", "not_signed_in"):
-        house["nobody"].call("send_operator_message", **arguments)
+        with showhouse.world.unchanged(), refused_by_any_of("PT403", "PT404"):
+            showhouse[who].call("send_operator_message", **arguments)
+    with showhouse.world.refused("PT401", "not_signed_in"):
+        showhouse["nobody"].call("send_operator_message", **arguments)
 
 
 def test_retrying_a_message_as_an_operators_tells_a_customer_nothing(house: House) -> None:
@@ -738,32 +758,32 @@ def all_functions(house: House) -> list[tuple[str, str]]:
 FOR_EVERYBODY = ("check_request()", "get_widget_settings()", "find_invitation(text)", "is_new()")
 
 
-def test_anonymous_callers_execute_nothing_but_what_is_for_everybody(house: House) -> None:
-    for signature, call in all_functions(house):
+def test_anonymous_callers_execute_nothing_but_what_is_for_everybody(showhouse: House) -> None:
+    for signature, call in all_functions(showhouse):
         if signature == "find_invitation(text)":
             with refused("PT404", "invitation_not_found"):
-                house["anon"].rows(call)
+                showhouse["anon"].rows(call)
         elif signature in FOR_EVERYBODY:
-            house["anon"].rows(call)
+            showhouse["anon"].rows(call)
         else:
             with refused("42501"):
-                house["anon"].rows(call)
+                showhouse["anon"].rows(call)
 
 
-def test_signed_in_callers_execute_everything_but_jobs(house: House) -> None:
-    for signature, _ in all_functions(house):
+def test_signed_in_callers_execute_everything_but_jobs(showhouse: House) -> None:
+    for signature, _ in all_functions(showhouse):
         for who in ("kim", "ana", "ada"):
-            allowed = house[who].value("select has_function_privilege(%s, 'execute')", f"public.{signature}")
+            allowed = showhouse[who].value("select has_function_privilege(%s, 'execute')", f"public.{signature}")
             assert allowed == (not signature.startswith("release_idle_assignments"))
 
 
-def test_no_call_of_a_stranger_with_nulls_changes_anything_or_breaks(house: House) -> None:
-    for signature, call in all_functions(house):
+def test_no_call_of_a_stranger_with_nulls_changes_anything_or_breaks(showhouse: House) -> None:
+    for signature, call in all_functions(showhouse):
         if signature in ("check_request()", "who_am_i()", *(f"{function}(uuid)" for function in OF_ANYBODY)):
             continue  # these are one's own
-        with house.world.unchanged():
+        with showhouse.world.unchanged():
             try:
-                house["stranger"].rows(call)
+                showhouse["stranger"].rows(call)
             except psycopg.Error as error:
                 state = str(error.sqlstate)
                 assert state.startswith("PT") or state == "42501", f"{signature}: {error}"  # noqa: PT017
@@ -804,11 +824,11 @@ JOBS = (
 )
 
 
-def test_nobody_but_the_service_calls_what_is_inside(house: House) -> None:
+def test_nobody_but_the_service_calls_what_is_inside(showhouse: House) -> None:
     for who in PEOPLE:
         for job in JOBS:
-            with house.world.refused("42501"):
-                house[who].rows(f"select {job}")
+            with showhouse.world.refused("42501"):
+                showhouse[who].rows(f"select {job}")
 
 
 @pytest.mark.parametrize("job", JOBS[:9])
@@ -824,8 +844,8 @@ def kind(caller: Caller) -> str:
     return told["kind"]
 
 
-def test_everyone_is_known_for_what_he_is(house: House) -> None:
-    kinds = {who: kind(house[who]) for who in PEOPLE if who != "anon"}
+def test_everyone_is_known_for_what_he_is(showhouse: House) -> None:
+    kinds = {who: kind(showhouse[who]) for who in PEOPLE if who != "anon"}
     assert kinds == {
         "kim": "customer",
         "lee": "customer",
@@ -837,7 +857,7 @@ def test_everyone_is_known_for_what_he_is(house: House) -> None:
         "ada": "admin",
         "nobody": "anonymous",
     }
-    assert kind(house.world.service) == kind(house.world.owner) == "service"
+    assert kind(showhouse.world.service) == kind(showhouse.world.owner) == "service"
 
 
 @pytest.mark.parametrize(
@@ -850,18 +870,18 @@ def test_everyone_is_known_for_what_he_is(house: House) -> None:
         {"is_anonymous": False, "aud": "service_role"},
     ],
 )
-def test_a_forged_claim_proves_nothing(house: House, claims: dict[str, object]) -> None:
+def test_a_forged_claim_proves_nothing(showhouse: House, claims: dict[str, object]) -> None:
     for who, expected in (("kim", "customer"), ("ana", "operator"), ("gone", "inactive")):
-        forger = Caller(house[who].connection, "authenticated", house[who].id, claims)
+        forger = Caller(showhouse[who].connection, "authenticated", showhouse[who].id, claims)
         assert kind(forger) == expected
-        with house.world.refused("42501"):
+        with showhouse.world.refused("42501"):
             forger.call_all("release_idle_assignments")
         with refused("PT403"):
             forger.call_all("check_invariants")
         assert len(forger.rows("select id from chats")) == len(SEEN.get(who, ()))
         assert forger.value("select private.is_service()") is False
         with refused("PT403"):
-            forger.call_all("assign_chat_to_operator", p_operator_id=house["ben"].id)
+            forger.call_all("assign_chat_to_operator", p_operator_id=showhouse["ben"].id)
         if who != "ana":
             with refused("PT403"):
                 forger.call_all("get_assignment_queue_status")
@@ -869,8 +889,8 @@ def test_a_forged_claim_proves_nothing(house: House, claims: dict[str, object]) 
         assert seen == ({forger.id} if who == "ana" else set())
 
 
-def test_a_forged_claim_of_an_anonymous_caller_proves_nothing_either(house: House) -> None:
-    forger = Caller(house["anon"].connection, "anon", house["ada"].id, {"role": "service_role"})
+def test_a_forged_claim_of_an_anonymous_caller_proves_nothing_either(showhouse: House) -> None:
+    forger = Caller(showhouse["anon"].connection, "anon", showhouse["ada"].id, {"role": "service_role"})
     for query in (
         "select * from chats",
         "select * from get_chat(gen_random_uuid())",
@@ -880,15 +900,15 @@ def test_a_forged_claim_of_an_anonymous_caller_proves_nothing_either(house: Hous
             forger.rows(query)
 
 
-def test_a_setting_of_the_session_makes_nobody_the_service(house: House) -> None:
-    kim = house["kim"]
+def test_a_setting_of_the_session_makes_nobody_the_service(showhouse: House) -> None:
+    kim = showhouse["kim"]
     with kim.transaction() as connection:
         for name, value in (
             ("baton.kind", "idle"),
             ("baton.sides", "qf"),
             ("baton.now", "2999-01-01"),
             ("request.jwt.claim.role", "service_role"),
-            ("request.jwt.claim.sub", str(house["ada"].id)),
+            ("request.jwt.claim.sub", str(showhouse["ada"].id)),
         ):
             connection.execute("select set_config(%s, %s, true)", (name, value))
         row = connection.execute("select who_am_i() as who").fetchone()
@@ -896,28 +916,28 @@ def test_a_setting_of_the_session_makes_nobody_the_service(house: House) -> None
         assert row["who"] == {"id": str(kim.id), "kind": "customer"}
 
 
-def test_who_logs_in_as_authenticator_is_nobody_until_he_becomes_somebody(house: House) -> None:
-    connection = house.world.connect()
+def test_who_logs_in_as_authenticator_is_nobody_until_he_becomes_somebody(showhouse: House) -> None:
+    connection = showhouse.world.connect()
     connection.execute("set session authorization authenticator")
     caller = Caller(connection)
     for query in ("select * from chats", "select who_am_i()", "select private.is_service()"):
         with refused("42501"):
             caller.rows(query)
-    assert kind(Caller(connection, "authenticated", house["kim"].id)) == "customer"
+    assert kind(Caller(connection, "authenticated", showhouse["kim"].id)) == "customer"
     assert kind(Caller(connection, "service_role")) == "service"
     # And not because of whom he was a moment ago.
-    assert kind(Caller(connection, "authenticated", house["kim"].id)) == "customer"
+    assert kind(Caller(connection, "authenticated", showhouse["kim"].id)) == "customer"
 
 
-def test_the_service_that_speaks_for_somebody_is_still_the_service(house: House) -> None:
-    speaker = Caller(house.world.owner.connection, "service_role", house["kim"].id)
+def test_the_service_that_speaks_for_somebody_is_still_the_service(showhouse: House) -> None:
+    speaker = Caller(showhouse.world.owner.connection, "service_role", showhouse["kim"].id)
     assert kind(speaker) == "service"
     assert len(speaker.rows("select id from chats")) == len(CHATS)
 
 
 @pytest.mark.parametrize("token", ["", "null", "{}", '{"sub": ""}', '{"sub": null}'])
-def test_an_empty_token_is_nobodys(house: House, token: str) -> None:
-    connection = house.world.connect()
+def test_an_empty_token_is_nobodys(showhouse: House, token: str) -> None:
+    connection = showhouse.world.connect()
     with connection.transaction():
         connection.execute("select set_config('request.jwt.claims', %s, true)", (token,))
         connection.execute("set local role authenticated")
@@ -979,7 +999,7 @@ def test_an_admin_changes_a_setting(house: House, name: str, value: str) -> None
     assert house["ada"].value("select value::text from settings where name = %s", name) == value
 
 
-def test_a_setting_that_does_not_parse_is_refused(house: House) -> None:
+def test_a_setting_that_does_not_parse_is_refused(showhouse: House) -> None:
     wrong: list[tuple[str, str | None]] = [
         ("idle_limit", '"soon"'),
         ("idle_limit", '"-1 minutes"'),
@@ -993,11 +1013,11 @@ def test_a_setting_that_does_not_parse_is_refused(house: House) -> None:
         ("idle_limit", "{}"),
     ]
     for name, value in wrong:
-        with house.world.refused("PT400", "invalid_argument"):
-            house["ada"].call("set_setting", p_name=name, p_value=value)
+        with showhouse.world.refused("PT400", "invalid_argument"):
+            showhouse["ada"].call("set_setting", p_name=name, p_value=value)
 
 
-def test_an_unknown_setting_is_refused(house: House) -> None:
+def test_an_unknown_setting_is_refused(showhouse: House) -> None:
     for name in ("colour", "", None):
-        with house.world.refused("PT404", "setting_not_found"):
-            house["ada"].call("set_setting", p_name=name, p_value="1")
+        with showhouse.world.refused("PT404", "setting_not_found"):
+            showhouse["ada"].call("set_setting", p_name=name, p_value="1")
