@@ -236,6 +236,14 @@ FAILURES = {
         "  retrun 1;\nend\n$$;\n",
         r"sql/functions/more\.sql:6: f\(\): syntax error at or near \"retrun\"",
     ),
+    "a name that is found by the search path of another function only": (
+        "functions/more.sql",
+        "create or replace function public.a() returns int language sql set search_path = '' as 'select 1';\n"
+        "create or replace function public.b() returns int language sql as 'select id from things';\n"
+        "create or replace function public.c() returns int language sql set search_path = ''\n"
+        "as 'select max(id) from things';\n",
+        r"sql/functions/more\.sql:4: c\(\): relation \"things\" does not exist",
+    ),
     "a duplicate key": (
         "migrations/20250101000002_parts.sql",
         "insert into public.things values (1, 'a');\n\ninsert into public.things values (1, 'b');\n",

@@ -25,9 +25,13 @@ def check_functions(connection: Connection[Any], files: list[SqlFile]) -> None:
     """
     connection.execute("set local check_function_bodies = on")
     rows = connection.execute(_FUNCTIONS).fetchall()
+    current = None
     for oid, signature, name, body, validator, is_closed in rows:
         # As the function itself would set it, since the validator does not.
-        connection.execute("select set_config('search_path', %s, true)", ("" if is_closed else "public",))
+        path = "" if is_closed else "public"
+        if path != current:
+            connection.execute("select set_config('search_path', %s, true)", (path,))
+            current = path
         try:
             connection.execute(SQL(f"select pg_catalog.{validator}(%s::oid)"), (oid,))
         except Error as error:
