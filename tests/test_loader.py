@@ -375,15 +375,14 @@ REAL_VERSIONS = [path.name[:14] for path in sorted((SQL_FOLDER / "migrations").g
 @pytest.mark.parametrize(
     "version", ["", *(pytest.param(each, marks=pytest.mark.one_postgres) for each in REAL_VERSIONS[:-1])]
 )
-def test_every_real_migration_has_its_way_back_with_data_in_the_tables(empty_database: Database, version: str) -> None:
-    load(empty_database.url)
-    empty_database.rows((SQL_FOLDER / "seed.sql").read_text())
-    unload(empty_database.url, to=version)
+def test_every_real_migration_has_its_way_back_with_data_in_the_tables(database: Database, version: str) -> None:
+    database.rows((SQL_FOLDER / "seed.sql").read_text())
+    unload(database.url, to=version)
     if not version:
-        assert contents(empty_database) == set()
-    again = load(empty_database.url)
+        assert contents(database) == set()
+    again = load(database.url)
     assert len(again.migrations) == len([each for each in REAL_VERSIONS if each > version])
-    assert empty_database.rows("select * from public.check_invariants()") == []
+    assert database.rows("select * from public.check_invariants()") == []
 
 
 def test_every_real_migration_has_a_rollback_file() -> None:
