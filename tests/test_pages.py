@@ -50,7 +50,7 @@ def test_everything_that_a_page_loads_is_there_and_may_be_kept_for_ever(client: 
 @pytest.mark.parametrize("path", PAGES)
 def test_the_scripts_of_a_page_are_one_file(client: FlaskClient, path: str) -> None:
     html = client.get(path).text
-    (script,) = re.findall(r'<script type="module" src="([^"]+)">', html)
+    (script,) = re.findall(r'<script type="module" src="([^"]+)"', html)
     code = client.get(script).text
     assert not re.search(r"^(import|export)\b", code, re.M)
     for later in re.findall(r'\bimport\("([^"]+)"\)', code):

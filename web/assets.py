@@ -34,7 +34,8 @@ def init_app(app: Flask, config: Config) -> None:
     """Prepare the files, serve them, and tell templates their addresses.
 
     `asset(path)`; `style_sheet(name)`, of css/<name>.css and what all pages have in common; `module_script(path)` for a
-    module that no other one imports, with all that it imports, and `module_preload(path)` for one imported later.
+    module that no other one imports, with all that it imports (`is_blocking`: nothing is drawn before it has run; it
+    stands in the head), and `module_preload(path)` for one imported later.
     """
     tools = [Path(__file__), Path(modules.__file__)]
     fonts = [Path(str(files("font_hanken_grotesk"))) / "files" / f"{name}.otf" for name in _FONTS]
@@ -82,8 +83,9 @@ def init_app(app: Flask, config: Config) -> None:
     def style_sheet(name: str) -> Markup:
         return Markup('<link rel="stylesheet" href="{}">').format(asset(f"css/{name}.all.css"))
 
-    def module_script(path: str) -> Markup:
-        return Markup('<script type="module" src="{}"></script>').format(asset(joined(path)))
+    def module_script(path: str, is_blocking: bool = False) -> Markup:
+        blocking = Markup(' blocking="render"') if is_blocking else ""
+        return Markup('<script type="module" src="{}"{}></script>').format(asset(joined(path)), blocking)
 
     def module_preload(path: str) -> Markup:
         return Markup('<link rel="modulepreload" href="{}">').format(asset(joined(path)))
