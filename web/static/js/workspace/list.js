@@ -81,8 +81,7 @@ export class ChatList extends BatonElement {
     this.#problem = null;
     const { desk, place } = this.#the;
     const { section, query } = place.where;
-    // A box comes behind the inbox where that has not come either.
-    if (section === "desk" || (this.#problem && PARTS[section] && !desk.state.me)) return void desk.refresh();
+    if (section === "desk") return void desk.refresh();
     try {
       if (section === "mentions") this.#mentions = await desk.mentions();
       else if (section === "search") await this.#search(query);
