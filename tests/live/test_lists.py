@@ -181,11 +181,12 @@ def test_too_many_changes_are_a_reset(
 
 
 def test_who_is_an_admin_no_longer_fetches_afresh(
-    connected: Connected, operator: Person, admin: Person, owner: Database
+    connected: Connected, new_customer: Callable[[], Person], operator: Person, admin: Person, owner: Database
 ) -> None:
     theirs, adas = connected(operator), connected(admin)
+    chat = new_customer().starts_chat()
     for screen in (theirs, adas):
-        screen.expect("inbox")
+        wait_for_row(screen, chat)  # the relay is there, which had everybody fetch afresh if it came later than we
     owner.rows("update operators set role = 'operator' where id = %s", admin.id)
     while "reset" not in adas.expect("inbox"):
         pass
