@@ -30,7 +30,7 @@ def violations(page: Page | Frame, options: Mapping[str, object], within: str | 
         page.evaluate(script())
     found: list[str] = page.evaluate(
         """async ([options, within]) =>
-          (await axe.run(within ?? document, { ...options, iframes: false, resultTypes: ["violations"] }))
+          (await axe.run(within ?? document, { ...options, iframes: false, preload: false, resultTypes: ["violations"] }))
           .violations.map(({ id, nodes }) => `${id}: ` + nodes.map(({ target, any, all, none }) =>
             `${target.join(" ")} (${[...any, ...all, ...none].map(({ message }) => message).join("; ")})`
           ).join(", "))""",

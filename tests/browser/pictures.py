@@ -72,9 +72,14 @@ def _differs(kept: Image.Image, seen: Image.Image) -> str | None:
     # The band that differs most, and of it the points above the threshold.
     red, green, blue = ImageChops.difference(kept, seen).split()
     worst = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-    for seen_as, least in ((worst, POINT), (worst.filter(ImageFilter.MinFilter(5)), FAINT)):
-        others = seen_as.point([255 * (value >= least) for value in range(256)])
-        count = others.histogram()[255]
-        if count > SHARE * kept.size[0] * kept.size[1]:
-            return f"{count} points, around {others.getbbox()}"
+    for least, is_area in ((POINT, False), (FAINT, True)):
+        others = worst.point([255 * (value >= least) for value in range(256)])
+        if is_area and _is_much(others):
+            others = others.filter(ImageFilter.MinFilter(5))
+        if _is_much(others):
+            return f"{others.histogram()[255]} points, around {others.getbbox()}"
     return None
+
+
+def _is_much(others: Image.Image) -> bool:
+    return others.histogram()[255] > SHARE * others.size[0] * others.size[1]
