@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Locator, Page, Route, expect
 from psycopg import sql
 
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.conftest import Servers
 from tests.http.test_host_users import SECRET, identity
 from tests.live.world import wait_until
@@ -129,7 +128,7 @@ def blocked(browser: Browser, baton: Baton, tmp_path: Path) -> Iterator[Shop]:
     preferences = {"profile": {"content_settings": {"exceptions": exceptions}}}
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(preferences))
     context = browser.browser_type.launch_persistent_context(
-        tmp_path, executable_path=shutil.which("chromium"), args=ARGUMENTS
+        tmp_path, executable_path=CHROMIUM, args=ARGUMENTS
     )
     yield Shop(baton, context.new_page())
     context.close()
