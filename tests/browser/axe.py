@@ -13,6 +13,11 @@ LIGHT = {
 }
 DARK = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 NAMES = {"runOnly": {"type": "tag", "values": ["cat.name-role-value", "cat.forms", "cat.text-alternatives"]}}
+ALWAYS = {
+    "iframes": False,
+    "preload": False,
+    "resultTypes": ["violations"],
+}  # none of the rules needs what is preloaded
 
 
 @cache
@@ -29,11 +34,10 @@ def violations(page: Page | Frame, options: Mapping[str, object], within: str | 
     if not page.evaluate("'axe' in window"):
         page.evaluate(script())
     found: list[str] = page.evaluate(
-        """async ([options, within]) =>
-          (await axe.run(within ?? document, { ...options, iframes: false, preload: false, resultTypes: ["violations"] }))
+        """async ([options, within]) => (await axe.run(within ?? document, options))
           .violations.map(({ id, nodes }) => `${id}: ` + nodes.map(({ target, any, all, none }) =>
             `${target.join(" ")} (${[...any, ...all, ...none].map(({ message }) => message).join("; ")})`
           ).join(", "))""",
-        [options, within],
+        [{**options, **ALWAYS}, within],
     )
     return found

@@ -127,9 +127,7 @@ def blocked(browser: Browser, baton: Baton, tmp_path: Path) -> Iterator[Shop]:
     exceptions = {"cookies": {"127.0.0.1,*": {"setting": 2}}}
     preferences = {"profile": {"content_settings": {"exceptions": exceptions}}}
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(preferences))
-    context = browser.browser_type.launch_persistent_context(
-        tmp_path, executable_path=CHROMIUM, args=ARGUMENTS
-    )
+    context = browser.browser_type.launch_persistent_context(tmp_path, executable_path=CHROMIUM, args=ARGUMENTS)
     yield Shop(baton, context.new_page())
     context.close()
 
