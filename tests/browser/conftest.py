@@ -30,8 +30,9 @@ POLICY = (
 SANDBOXED = POLICY + "; sandbox allow-scripts"
 # A name of this machine that browsers do not count as secure, as that of a server in the local network.
 PLAIN_HOST = "baton.test"
-# Without its windows it is a quarter less work.
-CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+CHROMIUM = shutil.which("chromium")
+# Chromium without its windows: a quarter less work, but it heeds no profile's settings.
+HEADLESS = shutil.which("chromium-headless-shell") or CHROMIUM
 ARGUMENTS = [
     f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1",
     # A page that the test serves itself comes from no network at all, and may then not ask this machine.
@@ -48,17 +49,23 @@ ARGUMENTS = [
 expect.set_options(timeout=15_000)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, as this machine has it; without it the test is skipped, but where the tests decide it fails."""
-    if CHROMIUM is None:
+def needed(browser: str | None) -> str:
+    """Return the path of a browser; where this machine has none, the test is skipped, but in CI it fails."""
+    if browser is None:
         if os.environ.get("CI") == "true":
             pytest.fail("no chromium, and this is CI")
         pytest.skip("no chromium")
+    return browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, as this machine has it."""
+    path = needed(HEADLESS)
     # Not for the whole session: while it runs, nobody else in this process can run an event loop.
     with tempfile.TemporaryDirectory(prefix="baton-fonts-") as folder, sync_playwright() as playwright:
         fonts: dict[str, str | float | bool] = {**os.environ, "FONTCONFIG_FILE": str(write_configuration(Path(folder)))}
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, env=fonts)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, env=fonts)
         yield browser
         browser.close()
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Locator, Page, Route, expect
 from psycopg import sql
 
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, needed
 from tests.conftest import Servers
 from tests.http.test_host_users import SECRET, identity
 from tests.live.world import wait_until
@@ -127,7 +127,8 @@ def blocked(browser: Browser, baton: Baton, tmp_path: Path) -> Iterator[Shop]:
     exceptions = {"cookies": {"127.0.0.1,*": {"setting": 2}}}
     preferences = {"profile": {"content_settings": {"exceptions": exceptions}}}
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(preferences))
-    context = browser.browser_type.launch_persistent_context(tmp_path, executable_path=CHROMIUM, args=ARGUMENTS)
+    path = needed(CHROMIUM)
+    context = browser.browser_type.launch_persistent_context(tmp_path, executable_path=path, args=ARGUMENTS)
     yield Shop(baton, context.new_page())
     context.close()
 
