@@ -39,7 +39,7 @@ def as_list(value: object) -> object:
 class Input(BaseModel):
     """What a caller sends."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     def arguments(self) -> dict[str, Any]:
         """Return the fields as a SQL function's named arguments, without optional ones that are not given."""
@@ -52,6 +52,8 @@ class Input(BaseModel):
 
 class Row(BaseModel):
     """What a function returns."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 # Customers and everyone
