@@ -304,7 +304,7 @@ security invoker
 set search_path = ''
 as $$ select private.update_operator(p_operator_id, p_changes) $$;
 
-comment on function public.update_operator(uuid, jsonb) is 'Changes name, email, role, capacity, is_active or auto_assign of an operator, all that p_changes names or nothing; the address that he signs in with stays. Deactivated, he is offline and his chats go back. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, operator_not_found, invalid_argument (the hint names the field), last_admin, operator_exists, operator_at_capacity (less than he holds).';
+comment on function public.update_operator(uuid, jsonb) is 'Changes name, email, role, capacity, is_active or auto_assign of an operator, all that p_changes names or nothing; the address that he signs in with stays. Deactivated, he is offline and his chats go back. Admins, the service. Refuses: not_signed_in, not_allowed, operator_inactive, operator_not_found, invalid_argument (the hint names each field that is wrong, on a line of its own), last_admin, operator_exists, operator_at_capacity (less than he holds).';
 revoke execute on function public.update_operator(uuid, jsonb) from public, anon;
 grant execute on function public.update_operator(uuid, jsonb) to authenticated, service_role;
 

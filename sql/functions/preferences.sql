@@ -75,7 +75,7 @@ begin
 end
 $$;
 
-comment on function private.check_preferences(jsonb) is 'Refuses what is no preference, or no value of it (invalid_argument, the hint begins with its name).';
+comment on function private.check_preferences(jsonb) is 'Refuses what is no preference, or no value of it (invalid_argument, the hint names each that is wrong, on a line of its own).';
 revoke execute on function private.check_preferences(jsonb) from public, anon, authenticated, service_role;
 
 create or replace function private.set_preferences(p_changes jsonb)
@@ -116,6 +116,6 @@ security invoker
 set search_path = ''
 as $$ select private.set_preferences(p_changes) $$;
 
-comment on function public.set_preferences(jsonb) is 'The calling operator changes how he has his screen: {"theme": "dark", …}, all of it or nothing; returns it. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument (the hint begins with the name).';
+comment on function public.set_preferences(jsonb) is 'The calling operator changes how he has his screen: {"theme": "dark", …}, all of it or nothing; returns it. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument (the hint names each that is wrong, on a line of its own).';
 revoke execute on function public.set_preferences(jsonb) from public, anon;
 grant execute on function public.set_preferences(jsonb) to authenticated, service_role;

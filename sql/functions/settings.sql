@@ -71,7 +71,7 @@ declare
 begin
   return case p_kind
     when 'interval' then case when not private.is_duration(v_text) then 'is a length of time such as 5 minutes' end
-    when 'number' then
+    when 'number' then  -- only of a number: "and" may look at its right side first
       case when case when jsonb_typeof(p_value) = 'number' then v_text::numeric between 0 and 1000000000 end is not true
         then 'is a number from 0 to 1000000000' end
     when 'boolean' then case when jsonb_typeof(p_value) is distinct from 'boolean' then 'is true or false' end
@@ -79,6 +79,7 @@ begin
       case when not exists (select from pg_catalog.pg_timezone_names z where z.name = v_text)
         then 'is a time zone such as Europe/Berlin' end
     when 'handling' then case when v_text is null or v_text not in ('turn', 'session') then 'is turn or session' end
+    else 'is of no known kind'
   end;
 end
 $$;

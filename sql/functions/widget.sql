@@ -411,7 +411,7 @@ security invoker
 set search_path = ''
 as $$ select private.set_widget_settings(p_changes) $$;
 
-comment on function public.set_widget_settings(jsonb) is 'Changes settings of the widget, all that p_changes names or none, and returns all. Admins and the service. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument (the hint names the field).';
+comment on function public.set_widget_settings(jsonb) is 'Changes settings of the widget, all that p_changes names or none, and returns all. Admins and the service. Refuses: not_signed_in, not_allowed, operator_inactive, invalid_argument (the hint names each field that is wrong, on a line of its own).';
 revoke execute on function public.set_widget_settings(jsonb) from public, anon;
 grant execute on function public.set_widget_settings(jsonb) to authenticated, service_role;
 

@@ -32,7 +32,7 @@ SANDBOXED = POLICY + "; sandbox allow-scripts"
 PLAIN_HOST = "baton.test"
 CHROMIUM = shutil.which("chromium")
 # Chromium without its windows: a quarter less work, but it heeds no profile's settings.
-HEADLESS = shutil.which("chromium-headless-shell") or CHROMIUM
+BROWSER = shutil.which("chromium-headless-shell") or CHROMIUM
 ARGUMENTS = [
     f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1",
     # A page that the test serves itself comes from no network at all, and may then not ask this machine.
@@ -61,7 +61,7 @@ def needed(browser: str | None) -> str:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, as this machine has it."""
-    path = needed(HEADLESS)
+    path = needed(BROWSER)
     # Not for the whole session: while it runs, nobody else in this process can run an event loop.
     with tempfile.TemporaryDirectory(prefix="baton-fonts-") as folder, sync_playwright() as playwright:
         fonts: dict[str, str | float | bool] = {**os.environ, "FONTCONFIG_FILE": str(write_configuration(Path(folder)))}

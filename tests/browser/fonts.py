@@ -1,6 +1,6 @@
 """The fonts of the browser in which we test: out of packages that are pinned, whatever the machine has besides.
 
-Baton's pages bring Hanken Grotesk along. Where they ask for `sans-serif` or `system-ui`, or for Arabic, this is it.
+Baton's pages bring Hanken Grotesk along. All else is DejaVu: `sans-serif`, `system-ui`, Arabic.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ FONTS = ("Sans", "Sans-Bold", "SansMono", "Serif", "Serif-Italic")
 FAMILIES = {
     "sans": "DejaVu Sans",
     "sans-serif": "DejaVu Sans",
-    "Noto Sans Arabic": "DejaVu Sans",  # by this name it has a bold one
+    "Noto Sans Arabic": "DejaVu Sans",  # else Arabic that is bold is the regular one, smeared
     "serif": "DejaVu Serif",
     "Times New Roman": "DejaVu Serif",
     "monospace": "DejaVu Sans Mono",

@@ -7,11 +7,12 @@ from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.furniture import Furniture
 from tests.browser.house import House
-from tests.browser.rooms import Rooms, furnished_rooms
+from tests.browser.rooms import Rooms, furnished_rooms, settle
 from tests.browser.screens import Screen
 from tests.browser.test_corner import empty
 from tests.browser.test_screens import problems
 from tests.conftest import Servers
+from tests.live.world import wait_until
 
 # By who looks: where, and by what one sees that nothing has happened; "": there is always something.
 BARE = {
@@ -40,6 +41,12 @@ BARE = {
 SHOWS = {"loading": ".skeleton:visible", "failing": ".trouble:visible"}
 # What is around them is looked at on other screens.
 PARTS = ".list, .chat-pane, .panel, .page:not([hidden])"
+
+# It is not tried again by itself.
+NO_OTHER_TRY = """{
+  const set = setTimeout;
+  globalThis.setTimeout = (run, ms = 0, ...rest) => (ms < 100 ? set(run, ms, ...rest) : 0);
+}"""
 
 # What is not answered is not given up either, however long one looks.
 PATIENCE = """{
@@ -84,8 +91,7 @@ def test_what_is_empty_can_be_used_and_looks_as_it_did(rooms: Rooms, who: str) -
 def test_what_is_not_there_yet_can_be_used_looks_as_it_did_and_is_tried_again(
     rooms: Rooms, who: str, state: str
 ) -> None:
-    rooms.page(who).close()
-    page = rooms.page(who)
+    page = rooms.page(who).context.new_page()  # of its own: what is done to it stays
     rooms.tidy()
     page.add_init_script(PATIENCE)
     answers: tuple[str, ...] = ()
@@ -115,5 +121,36 @@ def test_what_is_not_there_yet_can_be_used_looks_as_it_did_and_is_tried_again(
             expect(page.locator(".trouble:visible")).to_have_count(0)
     for route in held:
         route.abort()
+    page.close()
     assert found == []
     assert rooms.house.problems == []
+
+
+def test_a_list_is_tried_again_with_who_one_is(rooms: Rooms) -> None:
+    rooms.page("ana").goto("/operator/queue")
+    wait_until(rooms.house.world.all_relays_sleep, what="nobody is told to fetch afresh")
+    page = rooms.page("ana").context.new_page()
+    page.add_init_script(NO_OTHER_TRY)
+    page.route("**/api/operator/inbox", lambda route: route.abort())
+    page.goto("/operator/queue")
+    again = page.locator(".list .trouble button")
+    expect(again).to_be_visible()
+    page.unroute("**/api/operator/inbox")
+    again.click()
+    expect(page.locator('[data-box="queue"] .part-empty')).to_be_visible()
+    page.close()
+
+
+def test_a_search_that_fails_when_another_one_is_sought_is_forgotten(rooms: Rooms) -> None:
+    page = rooms.page("ana").context.new_page()
+    held: list[Route] = []
+    page.route("**/api/search?*slow*", lambda route: held.append(route))
+    with page.expect_request("**/api/search?*slow*"):
+        page.goto("/operator/search?q=slow")
+    page.locator(".list-search input").fill("word")
+    expect(page.locator('[data-part="results-part"] .part-empty')).to_be_visible()
+    with page.expect_event("requestfailed"):
+        held[0].abort()
+    settle(page)
+    expect(page.locator(".list .trouble")).to_be_hidden()
+    page.close()

@@ -74,7 +74,7 @@ function show(isMoving) {
   for (const page of pages) if (page.isOpen) page.close();
   const page = pageOf(shown);
   const isThere = page.open(context, query);
-  // The table comes when the board has its size: nothing moves under anybody's eyes, nor is one failure said twice.
+  // The table comes when the board has: nothing moves under anybody's eyes, and a failure of both is said once.
   if (shown === "") {
     void isThere.then(() => {
       const chats = pageOf("chats");

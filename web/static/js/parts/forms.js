@@ -23,7 +23,8 @@ export function isComplete(form) {
 
 /**
  * Say what the server has refused: beside the fields that it names (`name: what`, a line of its hint each), or the one
- * that says that the refusal is about it (`data-refusals`, codes), else above the form.
+ * that says that the refusal is about it (`data-refusals`, codes), else above the form. What the hint says of others, where
+ * it says something of fields that are here, is left out.
  * @param {HTMLFormElement} form
  * @param {unknown} error
  */

@@ -28,7 +28,7 @@ export class Thread extends BatonElement {
   #from = 0;
   #to = 0;
   #isAtEnd = true;
-  #endTop = 0; // scrollTop when the end was last gone to
+  #endTop = 0; // scrollTop when it was last sent to the end; less than that is somebody who scrolls up
   #isLoading = false;
   #isScrolled = false;
   #hasBeenBelowTop = false;
@@ -73,6 +73,7 @@ export class Thread extends BatonElement {
     this.#entries = [];
     this.#from = this.#to = 0;
     this.#isAtEnd = true;
+    this.#endTop = 0;
     this.#hasBeenBelowTop = false;
     this.#list.replaceChildren();
     this.typing("");
@@ -116,6 +117,7 @@ export class Thread extends BatonElement {
    * @param {string} text
    */
   typing(text) {
+    this.#lookIfScrolled();
     const line = this.find(".thread-typing");
     if (line.textContent !== text) line.textContent = text;
     line.hidden = text === "";

@@ -78,17 +78,20 @@ export class ChatList extends BatonElement {
 
   /** Fetch again what is shown. */
   async reload() {
+    const hasFailed = this.#problem !== null;
     this.#problem = null;
     const { desk, place } = this.#the;
     const { section, query } = place.where;
-    if (section === "desk") return void desk.refresh();
+    const isCurrent = () => section === place.where.section && query === place.where.query;
+    // A list comes behind the inbox, where that has not come either.
+    if (section === "desk" || (hasFailed && PARTS[section] && !desk.state.me)) return void desk.refresh();
     try {
       if (section === "mentions") this.#mentions = await desk.mentions();
       else if (section === "search") await this.#search(query);
       else await desk.loadBox(section);
-      if (section === place.where.section) this.#told(null);
+      if (isCurrent()) this.#told(null);
     } catch (error) {
-      if (section === place.where.section) this.#told(error);
+      if (isCurrent()) this.#told(error);
     }
   }
 
