@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Route, WebSocketRoute, expect
 
 from tests.browser.furniture import Furniture
 from tests.browser.house import House
@@ -12,7 +12,6 @@ from tests.browser.screens import Screen
 from tests.browser.test_corner import empty
 from tests.browser.test_screens import problems
 from tests.conftest import Servers
-from tests.live.world import wait_until
 
 # By who looks: where, and by what one sees that nothing has happened; "": there is always something.
 BARE = {
@@ -126,11 +125,16 @@ def test_what_is_not_there_yet_can_be_used_looks_as_it_did_and_is_tried_again(
     assert rooms.house.problems == []
 
 
+def without_news(socket: WebSocketRoute) -> None:
+    """Keep back whatever may have lists fetched afresh."""
+    server = socket.connect_to_server()
+    server.on_message(lambda message: None if '"inbox"' in str(message) else socket.send(message))
+
+
 def test_a_list_is_tried_again_with_who_one_is(rooms: Rooms) -> None:
-    rooms.page("ana").goto("/operator/queue")
-    wait_until(rooms.house.world.all_relays_sleep, what="nobody is told to fetch afresh")
     page = rooms.page("ana").context.new_page()
     page.add_init_script(NO_OTHER_TRY)
+    page.route_web_socket("**/ws*", without_news)
     page.route("**/api/operator/inbox", lambda route: route.abort())
     page.goto("/operator/queue")
     again = page.locator(".list .trouble button")
