@@ -56,10 +56,11 @@ export function stamp(at, now = Date.now()) {
 }
 
 /**
- * How long something takes or has taken, in two units at most: 45 s, 12 min, 3 h 20 min, 2 d.
+ * How long something takes or has taken, in two units at most: 45 s, 12 min, 3 h 20 min, 2 days.
  * @param {number} seconds
+ * @param {boolean} [isShort]  in one unit: 3 h
  */
-export function duration(seconds) {
+export function duration(seconds, isShort = false) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return gettext("%(num)s s", { num: whole });
   const minutes = Math.round(whole / 60);
@@ -67,7 +68,7 @@ export function duration(seconds) {
   const hours = Math.floor(minutes / 60);
   if (hours < 24) {
     const rest = minutes % 60;
-    if (rest === 0) return gettext("%(num)s h", { num: hours });
+    if (rest === 0 || isShort) return gettext("%(num)s h", { num: hours });
     return gettext("%(hours)s h %(minutes)s min", { hours, minutes: rest });
   }
   return ngettext("%(num)s day", "%(num)s days", Math.round(hours / 24));

@@ -175,7 +175,7 @@ export function slotViews(held, capacity, openId, now) {
     href: pathOf({ section: "desk", chatId: row.id }),
     title: row.owed_since ? gettext("A reply is owed") : gettext("Nothing is owed"),
     name: customerName(row),
-    age: duration(secondsSince(row.owed_since ?? row.assignment_time ?? row.created_at, now)),
+    age: duration(secondsSince(row.owed_since ?? row.assignment_time ?? row.created_at, now), true),
     unread: row.unread_count > 0 ? countText(row.unread_count) : "",
   }));
   const free = Array.from({ length: Math.max(0, capacity - held.length) }, (_, place) => ({
