@@ -77,14 +77,13 @@ def test_a_wrong_password_and_an_unknown_email_are_one_answer(baton: Baton, acco
 
 def test_an_unknown_email_takes_as_long_as_a_wrong_password(baton: Baton, account: str) -> None:
     def seconds(email: str) -> float:
-        times = []
-        for _ in range(7):
-            start = time.perf_counter()
-            sign_in(baton, email=email, password="wrong")
-            times.append(time.perf_counter() - start)
-        return sorted(times)[3]
+        start = time.perf_counter()
+        sign_in(baton, email=email, password="wrong")
+        return time.perf_counter() - start
 
-    known, unknown = seconds(account), seconds(f"{uuid4().hex}@baton.example")
+    # By turns, and the quickest of each: a machine that does something else makes others longer, never that one.
+    times = [(seconds(account), seconds(f"{uuid4().hex}@baton.example")) for _ in range(10)]
+    known, unknown = (min(each) for each in zip(*times, strict=True))
     assert unknown > known / 2
 
 
