@@ -13,12 +13,7 @@ LIGHT = {
 }
 DARK = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 NAMES = {"runOnly": {"type": "tag", "values": ["cat.name-role-value", "cat.forms", "cat.text-alternatives"]}}
-# Style sheets are preloaded for rules that are none of these.
-ALWAYS = {
-    "iframes": False,
-    "preload": False,
-    "resultTypes": ["violations"],
-}
+ALWAYS = {"iframes": False, "resultTypes": ["violations"]}
 
 
 @cache

@@ -41,17 +41,17 @@ SHOWS = {"loading": ".skeleton:visible", "failing": ".trouble:visible"}
 # What is around them is looked at on other screens.
 PARTS = ".list, .chat-pane, .panel, .page:not([hidden])"
 
-# It is not tried again by itself.
-NO_OTHER_TRY = """{
-  const set = setTimeout;
-  globalThis.setTimeout = (run, ms = 0, ...rest) => (ms < 100 ? set(run, ms, ...rest) : 0);
-}"""
 
-# What is not answered is not given up either, however long one looks.
-PATIENCE = """{
-  const set = setTimeout;
-  globalThis.setTimeout = (run, ms = 0, ...rest) => (ms < 15_000 ? set(run, ms, ...rest) : 0);
-}"""
+def only_timers_below(most: int) -> str:
+    """Return a script by which none of a page's timers of so many ms or more ever runs."""
+    return f"""{{
+      const set = setTimeout;
+      globalThis.setTimeout = (run, ms = 0, ...rest) => (ms < {most} ? set(run, ms, ...rest) : 0);
+    }}"""
+
+
+NO_OTHER_TRY = only_timers_below(100)  # it is not tried again by itself
+PATIENCE = only_timers_below(15_000)  # what is not answered is not given up either, however long one looks
 
 # At once: some of it is tried again by itself.
 TRY_AGAIN = """() => document.querySelectorAll(".trouble:not([hidden]) button").forEach((each) => each.click())"""

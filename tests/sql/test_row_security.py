@@ -412,7 +412,7 @@ def test_every_policy_names_its_roles(showhouse: House) -> None:
 # The one plain write: a message
 
 
-def insert(who: Caller, chat: UUID, sender_type: str, **more: object) -> int:
+def insert(who: Caller, chat: UUID, sender_type: str | None, **more: object) -> int:
     columns = {"chat_id": chat, "sender_type": sender_type, "content": "plainly", **more}
     return who.does(
         SQL("insert into messages ({}) values ({})").format(
@@ -469,7 +469,7 @@ def test_a_message_where_or_as_whom_one_may_not_write_is_refused(
 def test_a_message_of_an_unknown_kind_is_refused(showhouse: House) -> None:
     for sender_type in ("robot", "", None):
         with showhouse.world.unchanged(), pytest.raises(psycopg.Error):
-            insert(showhouse["kim"], showhouse.chats["kim waits"], sender_type)  # type: ignore[arg-type]
+            insert(showhouse["kim"], showhouse.chats["kim waits"], sender_type)
     with showhouse.world.refused("23514", "messages_sender_type_check"):
         insert(showhouse.world.owner, showhouse.chats["kim waits"], "robot")
 
