@@ -41,10 +41,13 @@ REMOVE = "() => { document.adoptedStyleSheets.pop(); }"
 
 def looks_otherwise(page: Page, name: str) -> list[str]:
     """Compare what a page shows with the kept picture of that name; return what is wrong."""
-    page.evaluate(ADD, UNCHANGING)
+    frames = page.frames
+    for frame in frames:
+        frame.evaluate(ADD, UNCHANGING)
     settle(page)
     found = difference(name, page.screenshot(animations="disabled"))
-    page.evaluate(REMOVE)
+    for frame in frames:
+        frame.evaluate(REMOVE)
     return [found] if found else []
 
 

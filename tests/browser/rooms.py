@@ -68,6 +68,8 @@ class Rooms:
             context = self.house.context(viewport={"width": 1440, "height": 900}, **look)
             context.add_init_script(OPEN_SHADOWS)
             context.add_init_script(NO_TRANSITIONS)
+            # The demo's scripted customers stay out: they would be in the house for whoever looks at it next.
+            context.route("**/demo/crowd", lambda route: route.abort())
             if who != "nobody":
                 self.house.signs_in(context, f"{who}@baton.example")
             context.clock.set_fixed_time(NOW)
