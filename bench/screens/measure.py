@@ -128,7 +128,7 @@ def _weigh(stage: Stage, path: str) -> tuple[int, int]:
         page.goto(stage.shop + path)
         page.wait_for_function("window.Baton && !Array.isArray(window.Baton)")
         if path != "/":
-            _frame(page).evaluate("(selector) => probe.shown(selector)", COMPOSER)
+            _writable(page)
         page.wait_for_timeout(SETTLING_SECONDS * 1000)
     ours = {each: size for each, size in sizes.items() if addresses[each].startswith(stage.url)}
     launcher = sum(size for each, size in ours.items() if addresses[each].endswith("/widget.js"))
@@ -140,12 +140,12 @@ def _load(stage: Stage, is_empty: bool = False) -> tuple[float, float]:
 
     The page is the shop or, of the same site, an empty one.
     """
-    with stage.page(slowed=SLOWED) as (page, _):
+    with _tab(stage) as (page, _):
         if is_empty:
             empty = EMPTY.format(stage.url)
             page.route(f"{stage.shop}/?try", lambda route: route.fulfill(body=empty, content_type="text/html"))
         page.goto(f"{stage.shop}/?try", wait_until="load")
-        ready = _frame(page).evaluate("(selector) => probe.shown(selector)", COMPOSER)
+        ready = _writable(page)
         begun = page.evaluate("performance.timeOrigin")
         asked = page.evaluate(
             "performance.getEntriesByType('resource').find((each) => each.name.endsWith('/widget.js')).startTime"
@@ -155,7 +155,7 @@ def _load(stage: Stage, is_empty: bool = False) -> tuple[float, float]:
 
 def _load_bare(stage: Stage) -> float:
     """Return the ms from the page's beginning until it is loaded, without the widget."""
-    with stage.page(slowed=SLOWED) as (page, tools):
+    with _tab(stage) as (page, tools):
         tools.send("Network.enable")
         tools.send("Network.setBlockedURLs", {"urls": ["*/widget.js"]})
         page.goto(f"{stage.shop}/?try", wait_until="load")
@@ -163,13 +163,25 @@ def _load_bare(stage: Stage) -> float:
 
 
 def _press(stage: Stage) -> float:
-    with stage.page(slowed=SLOWED) as (page, _):
+    with _tab(stage) as (page, _):
         page.goto(f"{stage.shop}/")
-        frame = _frame(page)
         page.wait_for_function("window.Baton && !Array.isArray(window.Baton)")
         page.wait_for_timeout(SETTLING_SECONDS * 1000)
         pressed = page.evaluate("() => { const at = probe.now(); Baton.open(); return at; }")
-        return float(frame.evaluate("(selector) => probe.shown(selector)", COMPOSER) - pressed)
+        return _writable(page) - float(pressed)
+
+
+@contextmanager
+def _tab(stage: Stage) -> Iterator[tuple[Page, CDPSession]]:
+    """Open a page, slowed down, and wait until the browser is done with that: it would be measured, too."""
+    with stage.page(slowed=SLOWED) as (page, tools):
+        page.wait_for_timeout(SETTLING_SECONDS * 1000)
+        yield page, tools
+
+
+def _writable(page: Page) -> float:
+    """Return when one could write in the page's widget."""
+    return float(_frame(page).evaluate("probe.writable"))
 
 
 def _frame(page: Page) -> Frame:

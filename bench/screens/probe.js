@@ -60,6 +60,12 @@
       });
     },
 
+    /**
+     * When one can write in the widget, which this page is. It waits from the beginning: where the processor is slow, a
+     * question from outside comes too late. @type {Promise<number> | null}
+     */
+    writable: null,
+
     /** How long a fixed piece of work takes: what the processor does at this moment. */
     work() {
       const begun = performance.now();
@@ -68,5 +74,6 @@
       return sum === 1 ? 0 : performance.now() - begun;
     },
   };
+  if (location.pathname === "/widget") probe.writable = customElements.whenDefined("baton-composer").then(() => probe.shown(".composer-text"));
   Object.defineProperty(globalThis, "probe", { value: probe });
 })();
