@@ -17,7 +17,7 @@ from bench.cluster import cluster
 from bench.live.servers import LiveBenchError
 from bench.screens import report
 from bench.screens.measure import MEASURES, Options
-from bench.screens.stage import BrowserMissingError, stage
+from bench.screens.stage import BrowserMissingError, chromium, stage
 from web.loader import LoadError
 from web.postgres import PostgresError
 
@@ -29,9 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 160)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left running then either
     try:
-        with cluster(parsed.database_url) as server:
+        with chromium() as browser, cluster(parsed.database_url) as server:
             machine.machine(console, server)
-            with stage(server) as there:
+            with stage(server, browser) as there:
                 for name in parsed.only:
                     title, measure = MEASURES[name]
                     with console.status(title):

@@ -23,6 +23,7 @@ PROBE = Path(__file__).parent / "probe.js"
 HELD = 20  # chats that the operator has in hand
 WAITING = 500
 LONG = 5_000  # messages of the long chat
+NICE = 10
 
 ARGUMENTS = [
     # The widget's frame shares the page's process: then both are slowed down, by one command, and share a processor.
@@ -176,18 +177,25 @@ def writer(url: str) -> Iterator[Writer]:
 
 
 @contextmanager
-def stage(cluster: Cluster) -> Iterator[Stage]:
-    """Fill a database, start a server with one process in front of it, and a browser."""
+def chromium() -> Iterator[Browser]:
+    """Start the browser.
+
+    What is started afterwards, server, database and load, has the lower priority: people have these on another machine.
+    """
     path = shutil.which("chromium")
     if path is None:
         raise BrowserMissingError("Chromium is needed: apt-get install chromium")
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as browser:
+        os.nice(NICE)
+        yield browser
+
+
+@contextmanager
+def stage(cluster: Cluster, browser: Browser) -> Iterator[Stage]:
+    """Fill a database, and start a server with one process in front of it."""
     with cluster.baton("screens") as database_url:
         _fill(database_url)
-        with (
-            baton(database_url, 1, 100, SECRET, BATON_DEMO="1") as server,
-            sync_playwright() as playwright,
-            playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as browser,
-        ):
+        with baton(database_url, 1, 100, SECRET, BATON_DEMO="1") as server:
             yield Stage(server.url, database_url, browser)
 
 
