@@ -18,7 +18,6 @@ from bench.live import chats
 from bench.screens.stage import HELD, HELD_IDS, LONG, LONG_ID, SECRET, WAITING, WAITING_IDS, Stage, Writer
 
 SLOWED = 4  # times
-COMPOSER = "baton-composer:defined .composer-text"
 ROWS = '[data-box="queue"] .row'
 POSTS_PER_SECOND = 10
 CHANGES_PER_SECOND = 50
@@ -531,7 +530,7 @@ def shifts(stage: Stage, options: Options) -> list[Figure]:
 def _open_widget(page: Page) -> None:
     page.wait_for_function("window.Baton && !Array.isArray(window.Baton)")
     page.evaluate("Baton.open()")
-    _frame(page).locator(COMPOSER).wait_for()
+    _writable(page)
 
 
 def _write_somewhere(pen: Writer, number: int) -> None:

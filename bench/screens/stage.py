@@ -23,7 +23,7 @@ PROBE = Path(__file__).parent / "probe.js"
 HELD = 20  # chats that the operator has in hand
 WAITING = 500
 LONG = 5_000  # messages of the long chat
-NICE = 10
+NICE = 10  # so much lower than the browser's is the priority of everything else
 
 ARGUMENTS = [
     # The widget's frame shares the page's process: then both are slowed down, by one command, and share a processor.
