@@ -22,6 +22,7 @@ ROWS = '[data-box="queue"] .row'
 POSTS_PER_SECOND = 10
 CHANGES_PER_SECOND = 50
 SETTLING_SECONDS = 1.5
+CUT_OFF_SECONDS = 6
 EMPTY = (
     '<!doctype html><html lang="en"><title>Empty</title><script src="{}/widget.js" data-baton data-open async></script>'
 )
@@ -493,7 +494,7 @@ def _memory(page: Page, tools: CDPSession) -> float:
 
 
 def shifts(stage: Stage, options: Options) -> list[Figure]:
-    """Measure how much of the layout shifts by itself while a screen is loaded, and while changes come."""
+    """Measure how much of the layout shifts by itself: loading, changes, ages that grow, a lost connection."""
     looks: list[tuple[str, str | None, str, Callable[[Page], object]]] = [
         ("shop, the widget opens", None, f"{stage.shop}/", _open_widget),
         ("demo", None, "/demo", lambda page: page.wait_for_timeout(2000)),
@@ -517,13 +518,17 @@ def shifts(stage: Stage, options: Options) -> list[Figure]:
                 page.goto(path)
                 ready(page)
                 page.wait_for_timeout(SETTLING_SECONDS * 1000)
-                loading = _shifted(page)
+                moved = {"loading": _shifted(page)}
                 with stage.changes(CHANGES_PER_SECOND / 5, _write_somewhere):
                     page.wait_for_timeout(min(options.seconds, 4) * 1000)
-                live = _shifted(page)
-            what, value = max((loading, "loading"), (live, "live"), key=lambda each: each[0][0])[::-1]
-            text = f"{name}, {width} px" + (f" ({what}: {value[1]})" if value[0] else "")
-            found.append(Figure(text, loading[0] + live[0], "", 0))
+                    moved["live"] = _shifted(page)
+                    _let_time_pass(page)
+                    moved["later"] = _shifted(page)
+                    _lose_the_connection(page)
+                    moved["cut off"] = _shifted(page)
+            what = "; ".join(f"{phase}: {names}" for phase, (value, names) in moved.items() if value)
+            total = sum(value for value, _ in moved.values())
+            found.append(Figure(f"{name}, {width} px" + (f" ({what})" if what else ""), total, "", 0))
     return found
 
 
@@ -536,6 +541,21 @@ def _open_widget(page: Page) -> None:
 def _write_somewhere(pen: Writer, number: int) -> None:
     """Let customers write. What moves because it belongs elsewhere now, a row whose priority changes, is no shift."""
     pen.writes(random.choice([*HELD_IDS, *WAITING_IDS] if number % 2 else HELD_IDS), f"Change {number}")
+
+
+def _lose_the_connection(page: Page) -> None:
+    """Cut the browser off until it says so, and let it come back."""
+    for is_offline in (True, False):
+        page.context.set_offline(is_offline)
+        page.wait_for_timeout(CUT_OFF_SECONDS * 1000)
+
+
+def _let_time_pass(page: Page) -> None:
+    """Let the browser's clock go on so that ages grow: by a digit, by another one, to hours."""
+    now = time.time()
+    for minutes in (8, 12, 65):
+        page.clock.set_fixed_time(now + minutes * 60)
+        page.wait_for_timeout(SETTLING_SECONDS * 1000)
 
 
 def _shifted(page: Page) -> tuple[float, str]:
@@ -559,5 +579,5 @@ MEASURES: dict[str, tuple[str, Measure]] = {
     "delay": (f"From posting to being seen, {HELD} chats in hand, {POSTS_PER_SECOND} posts a second", delay),
     "rows": (f"Lists, processor slowed {SLOWED} times", rows),
     "thread": (f"A long chat, processor slowed {SLOWED} times", thread),
-    "shifts": ("Layout shift without input: loading, then ten changes a second", shifts),
+    "shifts": ("Layout shift without input: loading, ten changes a second, an hour later, cut off and back", shifts),
 }

@@ -26,7 +26,7 @@ UNCHANGING = """
   .audit-table { table-layout: fixed !important }
   .audit-table td { overflow: hidden !important; white-space: nowrap !important }
   .audit-table td:not(:nth-child(3), :nth-child(4)), .sheet-foot { visibility: hidden !important }
-  .lane-sound { display: none !important }
+  [data-part="sound"] { display: none !important }
 """
 
 

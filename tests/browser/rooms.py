@@ -25,6 +25,17 @@ NO_TRANSITIONS = """addEventListener("DOMContentLoaded", () => {
   document.adoptedStyleSheets.push(sheet);
 });"""
 
+# On a busy machine a font may come after the first drawing; the page does without it then, the pictures do not.
+ALL_FONTS = """addEventListener("DOMContentLoaded", () => {
+  const weights = { Regular: 400, Medium: 500, SemiBold: 600 };
+  for (const { href } of document.querySelectorAll("link[as=font]")) {
+    const weight = weights[/-([A-Za-z]+)[^/]*$/.exec(href)[1]];
+    const font = new FontFace("Hanken Grotesk", `url("${href}")`, { weight, display: "block" });
+    document.fonts.add(font);
+    void font.load();
+  }
+});"""
+
 # What is still on its way has come, and is drawn.
 SETTLED = """async () => {
   await document.fonts.ready;
@@ -68,6 +79,7 @@ class Rooms:
             context = self.house.context(viewport={"width": 1440, "height": 900}, **look)
             context.add_init_script(OPEN_SHADOWS)
             context.add_init_script(NO_TRANSITIONS)
+            context.add_init_script(ALL_FONTS)
             # The demo's scripted customers stay out: they would be in the house for whoever looks at it next.
             context.route("**/demo/crowd", lambda route: route.abort())
             if who != "nobody":

@@ -1,6 +1,7 @@
 """The whole story of a chat, at the screens of everybody who has a part in it."""
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -296,6 +297,68 @@ def test_a_conversation_comes_without_moving(house: House, ana: Desk) -> None:
     ana.shows(*texts)
     ana.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert ana.page.evaluate("moved") == []
+
+
+# What moves by itself: the beginnings of what has moved, but for half a second after something was pressed.
+NOTE_MOVES = """() => {
+  globalThis.moved = [];
+  new PerformanceObserver((list) => {
+    const entries = list.getEntries().filter(({ hadRecentInput }) => !hadRecentInput);
+    const nodes = entries.flatMap(({ sources }) => sources.map(({ node }) => node));
+    moved.push(...nodes.map((node) => (node?.outerHTML ?? node?.textContent ?? "gone").slice(0, 200)));
+  }).observe({ type: "layout-shift" });
+}"""
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_nothing_moves_by_itself(house: House, ana: Desk, width: int) -> None:
+    """Not when the connection is lost, nor when it is back and what was missed comes, nor when ages grow."""
+    kims = house.writes_by_sql("Kim", "one", "two")
+    house.writes_by_sql("Lee", "I wait")
+    ana.takes()
+    ana.shows("one", "two")
+    ana.page.set_viewport_size({"width": width, "height": 844})
+    board = house.enters(house.hires("Ada", "admin"), "/admin")
+    board.set_viewport_size({"width": width, "height": 844})
+    expect(board.locator(".chip")).to_have_count(2)
+    expect(board.locator(".chat-row")).to_have_count(2)
+    pages = (ana.page, board)
+    for page in pages:
+        page.evaluate(TWO_FRAMES)
+        page.evaluate(NOTE_MOVES)
+        page.context.set_offline(True)
+    link = ana.page.locator('[data-part="connection"]')
+    expect(link).to_have_text("Reconnecting …")
+    later = time.time() + 65 * 60
+    board.clock.set_fixed_time(later)  # as long as the server cannot tell the time
+    expect(board.locator(".chip-age").first).to_have_text("1 h 5 min")
+    expect(board.locator("td.cell-wait").first).to_have_text("1 h 5 min")
+    writes = "insert into messages (chat_id, sender_type, sender_id, content) select id, 'real', real_user_id, %s"
+    house.world.rows(f"{writes} from chats where id = %s", "three", kims)
+    for page in pages:
+        page.context.set_offline(False)
+    expect(ana.chat.locator(".divider[data-kind=new]")).to_be_attached()
+    expect(link).to_have_text("Back online · 1 caught up")
+    ana.shows("one", "two", "three")
+    ana.page.clock.set_fixed_time(later)
+    house.world.rows(f"{writes} from chats where id = %s", "four", kims)
+    ana.shows("one", "two", "three", "four")
+    expect(ana.page.locator(".lane-slot-age").first).to_have_text("1 h")
+    expect(board.locator(".chat-row", has_text="Kim").locator(".cell-messages")).to_have_text("4")
+    expect(board.locator(".chip-age").first).to_have_text(re.compile(r"^\d+ s$"))
+    for page in pages:
+        page.evaluate(TWO_FRAMES)
+        assert page.evaluate("moved") == []
+
+
+def test_it_is_to_be_seen_that_the_browser_lets_nobody_sound(house: House, ana: Desk) -> None:
+    sign = ana.page.locator(".rail").get_by_label("The browser blocks sound: allow it")
+    expect(sign).to_be_hidden()  # somebody has pressed something: he went online
+    ana.page.reload()
+    expect(sign).to_be_visible()
+    sign.click()
+    expect(sign).to_be_hidden()
 
 
 # As one who looks for something: half a view after the other, up to the first line. What is in view is noted, how far

@@ -130,6 +130,7 @@ export class Page extends BatonElement {
   /** @param {unknown} error */
   #showTrouble(error) {
     this.piece("trouble-text").textContent = sentenceOf(error);
+    this.piece("trouble").toggleAttribute("data-over", this.#isLoaded);
     this.piece("trouble").hidden = false;
   }
 }

@@ -39,6 +39,8 @@ export class ChatPane extends BatonElement {
   #problem = null;
   /** What was new when it was opened begins behind this message. @type {number | undefined} */
   #newAfter;
+  /** The last message when the connection was lost; null: it was not, or what came since is marked. @type {number | null} */
+  #cutOffAt = null;
   /** @type {Standing | "none"} */
   #standing = "none";
   /** What was in the box when the hold was lost. */
@@ -67,7 +69,8 @@ export class ChatPane extends BatonElement {
     const { desk, place, drafts, preferences } = workspace;
     this.#showAttachments = attachmentsIn(desk.api);
     this.keep(desk.on("change", () => this.redraw()));
-    this.keep(desk.on("back", () => this.#markNew()));
+    this.keep(desk.client.live.on("state", (state) => state !== "online" && (this.#cutOffAt ??= this.#lastSeq)));
+    this.keep(desk.on("back", () => this.#markMissed()));
     this.keep(desk.client.live.on("frame", (frame) => this.#hear(frame)));
     this.keep(place.on("change", () => this.#moved()));
     this.keep(drafts.on("saved", (chatId) => chatId === this.#chatId && this.#say("saved", gettext("Draft saved"))));
@@ -357,6 +360,7 @@ export class ChatPane extends BatonElement {
     this.#isHandoverClosed = false;
     this.#writes = "reply";
     this.#newAfter = undefined;
+    this.#cutOffAt = null;
     this.#shown = [];
     this.#reply.clear();
     this.#note.clear();
@@ -390,6 +394,8 @@ export class ChatPane extends BatonElement {
         this.#markNew();
         void this.#fetchDraft(chatId);
       }
+      // With the first of them, and not after they are drawn: they would move.
+      if (this.#lastSeq > (this.#cutOffAt ?? Infinity)) this.#markMissed();
       if (event) this.#happen(event);
       this.redraw();
     });
@@ -417,6 +423,15 @@ export class ChatPane extends BatonElement {
     this.#leave();
     if (chatId !== null) this.#enter(chatId);
     this.redraw();
+  }
+
+  get #lastSeq() {
+    return this.#store?.view?.messages.at(-1)?.seq ?? 0;
+  }
+
+  #markMissed() {
+    if (this.#cutOffAt !== null) this.#markNew();
+    this.#cutOffAt = null;
   }
 
   /** A line is drawn before what one has not read. */

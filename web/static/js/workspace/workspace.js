@@ -50,6 +50,7 @@ export class Workspace {
   #badges;
   #items;
   #forAdmins;
+  #soundSigns;
   #isPanelClosed = false; // where there is room for it
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #lostTimer;
@@ -82,6 +83,7 @@ export class Workspace {
     };
     this.#items = [...root.querySelectorAll(".rail-item[data-section]")];
     this.#forAdmins = /** @type {HTMLElement[]} */ ([...root.querySelectorAll('[data-for="admin"]')]);
+    this.#soundSigns = /** @type {HTMLElement[]} */ ([...root.querySelectorAll('[data-part="sound"]')]);
     this.palette = new Palette({
       find: (words) => this.#find(words),
       search: (words, signal) => this.#search(words, signal),
@@ -162,9 +164,14 @@ export class Workspace {
     this.#badge("mentions", state.mentions);
     this.#badge("waiting", waiting);
     this.#badge("unread", unread);
-    this.#root.named("sound").hidden = !(this.alerts.wantsSound && !this.alerts.hasSound && navigator.userActivation?.hasBeenActive);
+    for (const sign of this.#soundSigns) sign.hidden = !(state.me && this.#isMute);
     this.alerts.count(unread + state.mentions, waiting > 0 ? ngettext("%(num)s waits · Baton", "%(num)s wait · Baton", waiting) : "Baton");
     this.#drawConnection();
+  }
+
+  /** Whether the browser lets us not sound, though we should. */
+  get #isMute() {
+    return this.alerts.wantsSound && !this.alerts.hasSound;
   }
 
   /**
@@ -341,8 +348,9 @@ export class Workspace {
         { value: "to-queue", label: gettext("Queue") },
         { value: "to-mentions", label: gettext("Mentions"), detail: this.desk.state.mentions ? countText(this.desk.state.mentions) : "" },
         { value: "to-done", label: gettext("Done") },
-        ...(isAdmin ? [{ value: "to-all", label: gettext("All chats") }] : []),
         { value: "to-search", label: gettext("Search") },
+        ...(isAdmin ? [{ value: "to-all", label: gettext("All chats") }] : []),
+        ...(this.#isMute ? [{ value: "sound", label: gettext("Allow sound"), kind: /** @type {const} */ ("line") }] : []),
         { value: "preferences", label: gettext("Preferences"), kind: /** @type {const} */ ("line") },
         { value: "leave", label: gettext("Sign out") },
       ],
@@ -426,7 +434,7 @@ export class Workspace {
       shortcuts: { label: gettext("Keys"), key: "?", run: () => ask.shortcuts() },
       leave: { label: gettext("Sign out"), run: () => this.#entered.leave() },
       palette: { run: () => this.palette.open() },
-      sound: { run: () => this.alerts.unlock() },
+      sound: { label: gettext("Allow sound"), can: () => this.#isMute, run: () => this.alerts.unlock() },
       back: { run: () => place.go({ chatId: null }) },
       "in-hand": {
         run: () => {
