@@ -69,7 +69,7 @@ export class ChatPane extends BatonElement {
     const { desk, place, drafts, preferences } = workspace;
     this.#showAttachments = attachmentsIn(desk.api);
     this.keep(desk.on("change", () => this.redraw()));
-    this.keep(desk.client.live.on("state", (state) => state !== "online" && (this.#cutOffAt ??= this.#lastSeq)));
+    this.keep(desk.on("lost", () => (this.#cutOffAt ??= this.#lastSeq)));
     this.keep(desk.on("back", () => this.#markMissed()));
     this.keep(desk.client.live.on("frame", (frame) => this.#hear(frame)));
     this.keep(place.on("change", () => this.#moved()));

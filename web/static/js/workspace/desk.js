@@ -17,9 +17,10 @@ const COUNT_MS = 1_000;
 const PATIENCE_MS = 500; // so long the connection may take before the lists are fetched without it
 
 /**
- * `change`: something is another. `news`: what the operator should be told of. `back`: the connection is there again,
- * and so many messages had come meanwhile. `trouble`: the lists could not be fetched; null: they are there.
- * @extends {Emitter<{ change: DeskState, news: News[], back: number, trouble: ApiError | null }>}
+ * `change`: something is another. `news`: what the operator should be told of. `lost`: the connection is not there any
+ * more. `back`: it is again, and so many messages had come meanwhile. `trouble`: the lists could not be fetched; null: they
+ * are there.
+ * @extends {Emitter<{ change: DeskState, news: News[], lost: null, back: number, trouble: ApiError | null }>}
  */
 export class Desk extends Emitter {
   #client;
@@ -49,7 +50,10 @@ export class Desk extends Emitter {
     this.#client = client;
     client.live.on("frame", (frame) => this.#hear(frame));
     client.live.on("state", (state) => {
-      if (state === "reconnecting" && this.#state.connection === "online") this.#before = this.#state;
+      if (state === "reconnecting" && this.#state.connection === "online") {
+        this.#before = this.#state;
+        this.emit("lost", null);
+      }
       this.#become({ type: "connection", state });
       if (state === "polling") this.#plan(0);
     });
