@@ -324,6 +324,7 @@ def test_nothing_moves_by_itself(house: House, ana: Desk, width: int) -> None:
     board.set_viewport_size({"width": width, "height": 844})
     expect(board.locator(".chip")).to_have_count(2)
     expect(board.locator(".chat-row")).to_have_count(2)
+    expect(ana.chat.locator('[data-action="send"]:visible')).to_be_in_viewport(ratio=1)
     pages = (ana.page, board)
     for page in pages:
         page.evaluate(TWO_FRAMES)
