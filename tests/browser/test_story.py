@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.house import Desk, House
+from tests.browser.rooms import settle
 from tests.live.world import World
 from web.demo_data import PASSWORD
 
@@ -296,7 +297,7 @@ def test_a_conversation_comes_without_moving(house: House, ana: Desk) -> None:
     """)
     ana.page.reload()
     ana.shows(*texts)
-    ana.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    settle(ana.page)
     assert ana.page.evaluate("moved") == []
 
 
@@ -309,7 +310,6 @@ NOTE_MOVES = """() => {
     moved.push(...nodes.map((node) => (node?.outerHTML ?? node?.textContent ?? "gone").slice(0, 200)));
   }).observe({ type: "layout-shift" });
 }"""
-TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])
@@ -327,7 +327,7 @@ def test_nothing_moves_by_itself(house: House, ana: Desk, width: int) -> None:
     expect(ana.chat.locator('[data-action="send"]:visible')).to_be_in_viewport(ratio=1)
     pages = (ana.page, board)
     for page in pages:
-        page.evaluate(TWO_FRAMES)
+        settle(page)
         page.evaluate(NOTE_MOVES)
         page.context.set_offline(True)
     link = ana.page.locator('[data-part="connection"]')
@@ -350,7 +350,7 @@ def test_nothing_moves_by_itself(house: House, ana: Desk, width: int) -> None:
     expect(board.locator(".chat-row", has_text="Kim").locator(".cell-messages")).to_have_text("4")
     expect(board.locator(".chip-age").first).to_have_text(re.compile(r"^\d+ s$"))
     for page in pages:
-        page.evaluate(TWO_FRAMES)
+        settle(page)
         assert page.evaluate("moved") == []
 
 
