@@ -86,10 +86,14 @@ class House:
         """Let a customer of that name write, without a screen of his own; return the chat's id."""
         ((chat_id, customer_id),) = self.world.new_chats(1, handling=handling)
         self.world.rows("update real_users set name = %s where id = %s", name, customer_id)
-        query = "insert into messages (chat_id, sender_type, sender_id, content) values (%s, 'real', %s, %s)"
         for content in contents:
-            self.world.rows(query, chat_id, customer_id, content)
+            self.adds_by_sql(chat_id, content)
         return chat_id
+
+    def adds_by_sql(self, chat_id: str, content: str) -> None:
+        """Let the customer of a chat write another message."""
+        query = "insert into messages (chat_id, sender_type, sender_id, content)"
+        self.world.rows(f"{query} select id, 'real', real_user_id, %s from chats where id = %s", content, chat_id)
 
     def leave(self) -> None:
         """Close all browsers."""

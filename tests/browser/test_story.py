@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from tests.browser.house import Desk, House
 from tests.browser.rooms import settle
@@ -336,15 +336,14 @@ def test_nothing_moves_by_itself(house: House, ana: Desk, width: int) -> None:
     board.clock.set_fixed_time(later)  # as long as the server cannot tell the time
     expect(board.locator(".chip-age").first).to_have_text("1 h 5 min")
     expect(board.locator("td.cell-wait").first).to_have_text("1 h 5 min")
-    writes = "insert into messages (chat_id, sender_type, sender_id, content) select id, 'real', real_user_id, %s"
-    house.world.rows(f"{writes} from chats where id = %s", "three", kims)
+    house.adds_by_sql(kims, "three")
     for page in pages:
         page.context.set_offline(False)
     expect(ana.chat.locator(".divider[data-kind=new]")).to_be_attached()
     expect(link).to_have_text("Back online · 1 caught up")
     ana.shows("one", "two", "three")
     ana.page.clock.set_fixed_time(later)
-    house.world.rows(f"{writes} from chats where id = %s", "four", kims)
+    house.adds_by_sql(kims, "four")
     ana.shows("one", "two", "three", "four")
     expect(ana.page.locator(".lane-slot-age").first).to_have_text("1 h")
     expect(board.locator(".chat-row", has_text="Kim").locator(".cell-messages")).to_have_text("4")
@@ -352,6 +351,40 @@ def test_nothing_moves_by_itself(house: House, ana: Desk, width: int) -> None:
     for page in pages:
         settle(page)
         assert page.evaluate("moved") == []
+
+
+def test_what_was_missed_is_marked_though_the_lists_know_of_it_first(house: House, ana: Desk) -> None:
+    chat_id = house.writes_by_sql("Kim", "one")
+    ana.takes()
+    ana.shows("one")
+    held: list[Callable[[], None]] = []
+    is_held = False
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        def hear(message: str | bytes) -> None:
+            if is_held and '"event"' in str(message):
+                held.append(lambda: socket.send(message))
+            else:
+                socket.send(message)
+
+        socket.connect_to_server().on_message(hear)
+
+    ana.page.route_web_socket("**/ws*", pass_on)
+    ana.page.reload()
+    ana.shows("one")
+    link = ana.page.locator('[data-part="connection"]')
+    is_held = True
+    ana.page.context.set_offline(True)
+    expect(link).to_have_text("Reconnecting …")
+    house.adds_by_sql(chat_id, "two")
+    ana.page.context.set_offline(False)
+    expect(link).to_have_text("Back online · 1 caught up")
+    ana.shows("one")
+    is_held = False
+    for let_go in held:
+        let_go()
+    ana.shows("one", "two")
+    expect(ana.chat.locator(".divider[data-kind=new]")).to_be_attached()
 
 
 # What a test asks a page counts as a press of its user, so the browser would let it sound.

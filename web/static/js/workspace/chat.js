@@ -19,7 +19,7 @@ import { entriesOf } from "../parts/entries.js";
 import { toast } from "../parts/toasts.js";
 import { colleagues, quickResponses } from "./completers.js";
 import { Fuse } from "./fuse.js";
-import { mentionsIn } from "./state.js";
+import { mentionsIn, seqOf } from "./state.js";
 import { closedText, customerName, handoverView, isolated, notesOf, noticesOf, standingOf, standingText } from "./views.js";
 
 const TYPING_MS = 6_000; // after that who types is forgotten
@@ -70,7 +70,7 @@ export class ChatPane extends BatonElement {
     this.#showAttachments = attachmentsIn(desk.api);
     this.keep(desk.on("change", () => this.redraw()));
     this.keep(desk.on("lost", () => (this.#cutOffAt ??= this.#lastSeq)));
-    this.keep(desk.on("back", () => this.#markMissed()));
+    this.keep(desk.on("back", () => this.#stopMissing()));
     this.keep(desk.client.live.on("frame", (frame) => this.#hear(frame)));
     this.keep(place.on("change", () => this.#moved()));
     this.keep(drafts.on("saved", (chatId) => chatId === this.#chatId && this.#say("saved", gettext("Draft saved"))));
@@ -395,7 +395,7 @@ export class ChatPane extends BatonElement {
         void this.#fetchDraft(chatId);
       }
       // With the first of them, and not after they are drawn: they would move.
-      if (this.#lastSeq > (this.#cutOffAt ?? Infinity)) this.#markMissed();
+      this.#markMissed();
       if (event) this.#happen(event);
       this.redraw();
     });
@@ -429,20 +429,30 @@ export class ChatPane extends BatonElement {
     return this.#store?.view?.messages.at(-1)?.seq ?? 0;
   }
 
-  #markMissed() {
-    if (this.#cutOffAt !== null) this.#markNew();
-    this.#cutOffAt = null;
+  /** The lists are fetched again. They may be there before the messages that they tell of. */
+  #stopMissing() {
+    const row = this.#the.desk.state.rows.get(this.#chatId ?? "");
+    if (seqOf(row) <= this.#lastSeq) this.#cutOffAt = null;
   }
 
-  /** A line is drawn before what one has not read. */
-  #markNew() {
-    const view = this.#store?.view;
-    if (!view) return;
+  #markMissed() {
+    if (this.#cutOffAt !== null && this.#markNew(this.#cutOffAt)) this.#cutOffAt = null;
+  }
+
+  /**
+   * A line is drawn before what one has not read.
+   * @param {number} [seen]  the last message that one has had before one
+   * @returns {boolean} whether the customer has written anything behind that
+   */
+  #markNew(seen = 0) {
+    const { view } = this.#store ?? {};
     const { me } = this.#the.desk.state;
-    const seq = view.read_marks.find((mark) => mark.reader_id === me?.id)?.seq ?? 0;
-    const isNew = view.messages.some((message) => message.seq > seq && message.sender_type === "real");
-    this.#newAfter = isNew && seq > 0 ? seq : undefined;
+    const read = view?.read_marks.find((mark) => mark.reader_id === me?.id)?.seq ?? seen;
+    const isNew = view?.messages.some((message) => message.seq > Math.max(read, seen) && message.sender_type === "real");
+    if (!isNew) return false;
+    this.#newAfter = read > 0 ? read : undefined;
     this.redraw();
+    return true;
   }
 
   /** @param {string} chatId */

@@ -340,8 +340,11 @@ function isFromCustomer(row) {
   return row.last_message?.sender_type === "real";
 }
 
-/** @param {ListRow | undefined} row */
-function seqOf(row) {
+/**
+ * The number of its last message; 0: it has none.
+ * @param {ListRow | undefined} row
+ */
+export function seqOf(row) {
   return row?.last_message?.seq ?? 0;
 }
 
