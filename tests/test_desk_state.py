@@ -72,6 +72,24 @@ def test_an_answer_that_was_long_on_its_way_undoes_nothing_that_was_told_meanwhi
     """) == [["c"], ["a"]]
 
 
+def test_an_answer_that_was_long_on_its_way_does_not_hide_what_is_next() -> None:
+    assert play("""
+        const inbox = (state) => ({
+          ...{ operator: state.me, held: [], waiting_customer: [], snoozed: [] },
+          ...{ next: null, queue: { waiting_count: 0 }, mentions: 0 },
+        });
+        const look = ({ me, next, queue, mentions }) => [me.status, next?.id ?? null, queue.waiting_count, mentions];
+        const then = (state, since) => look(reduce(state, { type: "inbox", inbox: inbox(begun), since }));
+        const begun = desk();
+        let state = told(begun, { next: row("a", 10), queue: { waiting_count: 1 }, mentions: 2 });
+        state = told(state, { queue: { waiting_count: 2 } });
+        const away = { operator_id: "ana", name: "Ana", status: "away", status_reason: "idle" };
+        state = reduce(state, { type: "frame", frame: { type: "presence", operators: [away] } });
+        const back = reduce(state, { type: "me", operator: { status: "online", status_reason: null } });
+        show(look(state), then(state, begun.turn), then(back, state.turn), then(state, state.turn));
+    """) == [["away", "a", 2, 2], ["away", "a", 2, 2], ["online", None, 0, 0], ["online", None, 0, 0]]
+
+
 def test_a_fresh_answer_takes_away_what_it_does_not_have() -> None:
     assert play("""
         let state = page(desk(), "queue", [row("a", 10), row("b", 11)]);

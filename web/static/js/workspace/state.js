@@ -52,7 +52,7 @@ export function reduce(state, action) {
       if (action.frame.type === "presence") return withPresence(state, action.frame);
       return state;
     case "me":
-      return { ...state, me: { ...state.me, ...action.operator } };
+      return { ...state, ...toldOf(state, ["me"]), me: { ...state.me, ...action.operator } };
     case "connection":
       return { ...state, connection: action.state };
     case "reading":
@@ -199,20 +199,28 @@ function escaped(text) {
 }
 
 /**
+ * An answer, but for what was told while it was on its way.
  * @param {DeskState} state
  * @param {Inbox} inbox
- * @param {number} since
+ * @param {number} since  the turn in which it was asked for
  * @returns {DeskState}
  */
 function withInbox(state, inbox, since) {
-  const { operator, next, queue, numbers, settings, mentions } = inbox;
+  const { numbers, settings } = inbox;
+  const isToldSince = (/** @type {string} */ name) => (state.toldAt.get(name) ?? -1) > since;
+  const { next, queue, mentions } = {
+    next: isToldSince("next") ? state.next : inbox.next,
+    queue: isToldSince("queue") ? state.queue : inbox.queue,
+    mentions: isToldSince("mentions") ? state.mentions : (inbox.mentions ?? 0),
+  };
+  const operator = state.me && isToldSince("me") ? { ...inbox.operator, ...presenceOf(state.me) } : inbox.operator;
   const rows = [...inbox.held, ...inbox.waiting_customer, ...inbox.snoozed];
   const known = merged({ ...state, rows: without(state, DESK, rows, since, operator) }, rows, since);
   /** @type {BoxPart} */
   const loaded = { isLoaded: true, cursor: null, end: null };
   return {
     ...state,
-    ...{ me: operator, rows: known, next, queue, numbers, settings, mentions: mentions ?? 0 },
+    ...{ me: operator, rows: known, next, queue, numbers, settings, mentions },
     boxes: { ...state.boxes, held: loaded, waiting_customer: loaded, snoozed: loaded },
   };
 }
@@ -240,25 +248,30 @@ function withBox(state, { box, rows, cursor, isMore, since }) {
  * @returns {DeskState}
  */
 function withNews(state, frame) {
-  const turn = state.turn + 1;
+  const { changed = [], gone = [] } = frame;
+  const parts = /** @type {const} */ (["queue", "mentions", "next"]).filter((name) => frame[name] !== undefined);
   const rows = new Map(state.rows);
-  const toldAt = new Map(state.toldAt);
-  for (const row of frame.changed ?? []) {
-    rows.set(row.id, row);
-    toldAt.set(row.id, turn);
-  }
-  for (const id of frame.gone ?? []) {
-    rows.delete(id);
-    toldAt.set(id, turn);
-  }
+  for (const row of changed) rows.set(row.id, row);
+  for (const id of gone) rows.delete(id);
   const taken = Object.entries(frame.taken ?? {});
   const takers = taken.length > 0 ? new Map([...state.takers, ...taken].slice(-TAKERS_KEPT)) : state.takers;
   return {
     ...state,
-    ...{ turn, rows, toldAt, takers, queue: frame.queue },
+    ...toldOf(state, [...parts, ...changed.map((row) => row.id), ...gone]),
+    ...{ rows, takers, queue: frame.queue },
     mentions: frame.mentions ?? state.mentions,
     next: frame.next === undefined ? renewed(state.next, rows) : frame.next,
   };
+}
+
+/**
+ * That these chats, or parts, were told now.
+ * @param {DeskState} state
+ * @param {readonly string[]} names
+ */
+function toldOf(state, names) {
+  const turn = state.turn + 1;
+  return { turn, toldAt: new Map([...state.toldAt, ...names.map((name) => /** @type {const} */ ([name, turn]))]) };
 }
 
 /**
@@ -281,11 +294,14 @@ function withPresence(state, frame) {
   for (const each of frame.operators) {
     if (each.name === null) colleagues.delete(each.operator_id);
     else colleagues.set(each.operator_id, each);
-    if (me?.id === each.operator_id && each.name !== null) {
-      me = { ...me, name: each.name, status: each.status, status_reason: each.status_reason };
-    }
+    if (me?.id === each.operator_id && each.name !== null) me = { ...me, ...presenceOf({ ...each, name: each.name }) };
   }
-  return { ...state, me, colleagues };
+  return { ...state, ...(me !== state.me && toldOf(state, ["me"])), me, colleagues };
+}
+
+/** @param {Pick<Operator, "name" | "status" | "status_reason">} of */
+function presenceOf({ name, status, status_reason }) {
+  return { name, status, status_reason };
 }
 
 /**

@@ -187,8 +187,9 @@ export interface DeskState {
   mentions: number;
   colleagues: ReadonlyMap<string, Presence>;
   connection: LiveState;
-  /** Counts what was told; a row remembers its turn, so that an answer that was longer on its way is not newer. */
+  /** Counts what was told, by frames or as the answer to something done. */
   turn: number;
+  /** When a chat, by its id, or "me", "next", "queue" or "mentions" was told: an answer asked for before is older. */
   toldAt: ReadonlyMap<string, number>;
   /** Who has taken what was gone last: names by the chats' ids. */
   takers: ReadonlyMap<string, string>;
