@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.browser.house import Desk, House
 from tests.browser.rooms import settle
-from tests.live.world import World
+from tests.live.world import World, wait_until
 from web.demo_data import PASSWORD
 
 
@@ -51,7 +51,7 @@ def test_a_chat_goes_through_all_hands(house: House) -> None:
     ana.reply.press_sequentially("One")
     expect(kim.find(".thread-typing")).to_contain_text("Ana is typing")
     kim.find(".composer-text").press_sequentially("And")
-    expect(ana.chat.locator(".thread-typing")).to_be_visible()
+    expect(ana.chat.locator(".thread-typing")).to_contain_text("is typing")
 
     # What he writes meanwhile leaves it where it is.
     for text in ("And when?", "Before Monday?", "It is a present."):
@@ -385,6 +385,38 @@ def test_what_was_missed_is_marked_though_the_lists_know_of_it_first(house: Hous
         let_go()
     ana.shows("one", "two")
     expect(ana.chat.locator(".divider[data-kind=new]")).to_be_attached()
+
+
+def test_no_line_moves_for_what_is_said_above_or_below_it(house: House, ana: Desk) -> None:
+    kim = house.visitor()
+    kim.writes("Line 1")
+    expect(ana.next).to_contain_text("Line 1")
+    house.world.rows(
+        "insert into messages (chat_id, sender_type, content)"
+        " select id, 'real', 'Line ' || n from chats, generate_series(2, 150) n where is_active order by n"
+    )
+    ana.takes()
+    expect(ana.messages.last).to_have_text("Line 150")
+    settle(ana.page)
+    place = ana.messages.last.bounding_box()
+    kim.find(".composer-text").press_sequentially("And")
+    expect(ana.chat.locator(".thread-typing")).to_contain_text("is typing")
+    assert ana.messages.last.bounding_box() == place
+
+    held: list[Route] = []
+    ana.page.route("**/messages?before_seq=*", lambda route: held.append(route))
+
+    def is_asked() -> bool:
+        ana.chat.locator(".thread-scroll").evaluate("(scroll) => { scroll.scrollTop = 0; }")
+        return bool(held)
+
+    wait_until(is_asked)
+    older = ana.chat.locator(".thread-older")
+    expect(older).to_be_visible()
+    place = ana.messages.first.bounding_box()
+    held[0].abort()
+    expect(older).to_be_hidden()
+    assert ana.messages.first.bounding_box() == place
 
 
 # What a test asks a page counts as a press of its user, so the browser would let it sound.

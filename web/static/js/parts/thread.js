@@ -117,11 +117,8 @@ export class Thread extends BatonElement {
    * @param {string} text
    */
   typing(text) {
-    this.#lookIfScrolled();
     const line = this.find(".thread-typing");
     if (line.textContent !== text) line.textContent = text;
-    line.hidden = text === "";
-    if (this.#isAtEnd) this.toEnd();
   }
 
   /**
@@ -138,6 +135,7 @@ export class Thread extends BatonElement {
     this.#isAtEnd = true;
     this.#scroll.scrollTo({ top: this.#scroll.scrollHeight, behavior });
     this.#endTop = this.#scroll.scrollTop;
+    if (this.#endTop >= STICKY) this.#hasBeenBelowTop = true; // somebody may scroll up before we hear of this
     this.#showLatest();
   }
 
@@ -240,7 +238,7 @@ export class Thread extends BatonElement {
     if (isAtEnd && !this.#isAtEnd) this.tell("thread-read");
     this.#isAtEnd = isAtEnd;
     // A first line that was never out of sight asks for nothing: the page has only just been filled.
-    if (scrollTop > STICKY) this.#hasBeenBelowTop = true;
+    if (scrollTop >= STICKY) this.#hasBeenBelowTop = true;
     this.#showLatest();
   }
 
