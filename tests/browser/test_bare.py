@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Route, WebSocketRoute, expect
 from tests.browser.furniture import Furniture
 from tests.browser.house import House
 from tests.browser.rooms import Rooms, furnished_rooms, settle
-from tests.browser.screens import Screen
+from tests.browser.screens import GO, Screen
 from tests.browser.test_corner import empty
 from tests.browser.test_screens import problems
 from tests.conftest import Servers
@@ -142,6 +142,36 @@ def test_a_list_is_tried_again_with_who_one_is(rooms: Rooms) -> None:
     page.unroute("**/api/operator/inbox")
     again.click()
     expect(page.locator('[data-box="queue"] .part-empty')).to_be_visible()
+    page.close()
+
+
+def test_a_list_that_could_not_be_fetched_says_so_though_another_one_is_there(rooms: Rooms) -> None:
+    page = rooms.page("ana").context.new_page()
+    sockets: list[WebSocketRoute] = []
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page.route_web_socket("**/ws*", pass_on)
+    page.goto("/operator/queue")
+    expect(page.locator('[data-box="queue"] .part-empty')).to_be_visible()
+    held: list[Route] = []
+    page.route("**/api/operator/boxes/queue?*", lambda route: held.append(route))
+    page.route("**/api/operator/boxes/done?*", lambda route: route.abort())
+    with page.expect_request("**/api/operator/boxes/queue?*"):
+        sockets[-1].close(code=4999)  # connected again, it fetches all lists, one after the other
+    page.evaluate(GO, "/operator/done")
+    again = page.locator(".list .trouble button")
+    expect(again).to_be_visible()
+    with page.expect_response("**/api/operator/boxes/queue?*") as answer:
+        held[0].continue_()
+    answer.value.finished()
+    settle(page)
+    expect(again).to_be_visible()
+    page.unroute("**/api/operator/boxes/done?*")
+    again.click()
+    expect(page.locator('[data-box="done"] .part-empty')).to_be_visible()
     page.close()
 
 

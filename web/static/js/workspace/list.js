@@ -57,8 +57,7 @@ export class ChatList extends BatonElement {
     this.keep(workspace.desk.on("change", () => this.redraw()));
     this.keep(workspace.drafts.on("change", () => this.redraw()));
     this.keep(workspace.place.on("change", () => this.#moved()));
-    // Mentions and results are fetched apart from the rest.
-    this.keep(workspace.desk.on("trouble", (problem) => PARTS[workspace.place.where.section] && this.#told(problem)));
+    this.keep(workspace.desk.on("trouble", (problem) => this.#troubled(problem)));
     const timer = setInterval(() => {
       this.#tick += 1;
       this.redraw();
@@ -93,6 +92,17 @@ export class ChatList extends BatonElement {
     } catch (error) {
       if (isCurrent()) this.#told(error);
     }
+  }
+
+  /**
+   * The desk's lists could not be fetched, or are there: those that were asked for then, and not one that was meanwhile.
+   * Mentions and results are fetched apart from the rest.
+   * @param {ApiError | null} problem
+   */
+  #troubled(problem) {
+    const { desk, place } = this.#the;
+    const boxes = PARTS[place.where.section];
+    if (boxes && (problem || boxes.every((box) => desk.state.boxes[box].isLoaded))) this.#told(problem);
   }
 
   async loadMore() {
