@@ -3,12 +3,14 @@
 import posixpath
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import Servers
 from web import create_app
+from web.build import build
 from web.config import Config
 from web.languages import LANGUAGES
 
@@ -116,3 +118,18 @@ def test_the_language_of_a_page(client: FlaskClient, query: str, cookie: str, ac
 def test_the_theme_of_a_page(client: FlaskClient, chosen: str, said: str) -> None:
     page = client.get("/operator", headers={"Cookie": f"baton_theme={chosen}"})
     assert re.findall(r"<html[^>]*?( data-theme=[^>]*)?>", page.text) == [said]
+
+
+def test_what_is_just_being_made_is_not_among_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may be looking through that, and must not find what is gone a moment later."""
+    monkeypatch.setattr("web.build._CACHE", tmp_path)
+    others: list[Path] = []
+
+    def make(folder: Path) -> None:
+        (folder / "made").touch()
+        others.extend((tmp_path / "kind").iterdir())
+
+    folder = build(Config(), "kind", [Path(__file__)], make)
+    assert others == []
+    assert [*(tmp_path / "kind").iterdir()] == [folder]
+    assert [each.name for each in folder.iterdir()] == ["made"]

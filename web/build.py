@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from web.config import Config
@@ -21,10 +22,12 @@ def build(config: Config, kind: str, sources: Iterable[Path], make: Callable[[Pa
     sources. Whoever makes the same at the same moment does no harm.
     """
     name = _hash(sources)
-    folder = _writable(config) / kind / name
+    cache = _writable(config)
+    folder = cache / kind / name
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+        # Not beside what is made: whoever looks through that must not meet what another one is just making.
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=cache))
         try:
             make(draft)
             draft.chmod(0o755)
@@ -52,6 +55,9 @@ def _hash(sources: Iterable[Path]) -> str:
 
 
 def _forget_old(parent: Path) -> None:
-    folders = [each for each in parent.iterdir() if len(each.name) == _HASH_LENGTH]
-    for folder in sorted(folders, key=lambda each: each.stat().st_mtime, reverse=True)[_KEPT:]:
+    made_at = {}
+    for each in parent.iterdir():
+        with suppress(FileNotFoundError):  # another one has just forgotten it
+            made_at[each] = each.stat().st_mtime
+    for folder in sorted(made_at, key=lambda each: made_at[each], reverse=True)[_KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
@@ -116,7 +117,13 @@ def ana(house: House) -> Desk:
     house.world.rows("select complete_chat(id) from chats where is_active")
     house.world.rows("update operators set status = 'offline' where true")
     house.world.rows("update widget_settings set handling = 'session' where is_only")
-    return Desk(house.enters(house.hires("Ana", status="online")))
+    return Desk(house.enters(house.hires("Ana", status="online"), timezone_id=morning()))
+
+
+def morning() -> str:
+    """Name a time zone in which it is about eight: what happens in the next hours happens today."""
+    hours = (8 - datetime.now(UTC).hour + 12) % 24 - 12
+    return f"Etc/GMT{-hours:+d}"  # where plus is west
 
 
 def test_a_reload_loses_nothing_in_any_state(house: House, ana: Desk) -> None:
@@ -320,7 +327,7 @@ def test_nothing_moves_by_itself(house: House, ana: Desk, width: int) -> None:
     ana.takes()
     ana.shows("one", "two")
     ana.page.set_viewport_size({"width": width, "height": 844})
-    board = house.enters(house.hires("Ada", "admin"), "/admin")
+    board = house.enters(house.hires("Ada", "admin"), "/admin", timezone_id=morning())
     board.set_viewport_size({"width": width, "height": 844})
     expect(board.locator(".chip")).to_have_count(2)
     expect(board.locator(".chat-row")).to_have_count(2)
@@ -358,9 +365,15 @@ def test_what_was_missed_is_marked_though_the_lists_know_of_it_first(house: Hous
     ana.takes()
     ana.shows("one")
     held: list[Callable[[], None]] = []
-    is_held = False
+    sockets: list[WebSocketRoute] = []
+    is_held = is_cut = False
 
     def pass_on(socket: WebSocketRoute) -> None:
+        if is_cut:
+            socket.close(code=4999)
+            return
+        sockets.append(socket)
+
         def hear(message: str | bytes) -> None:
             if is_held and '"event"' in str(message):
                 held.append(lambda: socket.send(message))
@@ -373,10 +386,12 @@ def test_what_was_missed_is_marked_though_the_lists_know_of_it_first(house: Hous
     ana.page.reload()
     ana.shows("one")
     link = ana.page.locator('[data-part="connection"]')
-    is_held = True
+    is_held = is_cut = True
     ana.page.context.set_offline(True)
+    sockets[-1].close(code=4999)
     expect(link).to_have_text("Reconnecting …")
     house.adds_by_sql(chat_id, "two")
+    is_cut = False
     ana.page.context.set_offline(False)
     expect(link).to_have_text("Back online · 1 caught up")
     ana.shows("one")

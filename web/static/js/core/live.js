@@ -17,7 +17,7 @@ const STABLE_MS = 10_000; // a connection that lasted so long was none of the fa
 const RENEW_BEFORE_MS = 60_000; // before the token's end, or at half of what is left
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const REFUSED_MS = 2_000; // at most, until chats are asked for again after a first refusal that passes
-const NETWORK_CHANGED_MS = 5_000; // until an old socket is given up: it has probably not survived that
+const NETWORK_CHANGED_MS = 4_000; // until an old socket is given up: it has probably not survived that. Pages say so after 5 s
 const TYPING_AGAIN_MS = 2_500; // who types is forgotten after 6 s
 
 /**

@@ -204,7 +204,8 @@ export class Workspace {
       if (reason !== "stopped" && reason !== "signed_out") this.#say("lost", gettext("Disconnected: you have no access any more"));
     } else if (!this.#isLost) {
       this.#lostTimer ??= setTimeout(() => {
-        this.#isLost = true;
+        this.#lostTimer = undefined;
+        this.#isLost = this.desk.state.connection !== "online"; // the browser may be wrong
         this.#root.redraw();
       }, LOST_AFTER_MS);
     } else {
