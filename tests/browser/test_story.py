@@ -334,6 +334,9 @@ def test_nothing_moves_by_itself(house: House, ana: Desk, width: int) -> None:
     expect(ana.chat.locator('[data-action="send"]:visible')).to_be_in_viewport(ratio=1)
     pages = (ana.page, board)
     for page in pages:
+        page.clock.set_fixed_time(time.time())  # the first time a page may for a moment see another day
+    expect(ana.chat.locator(".divider[data-kind=day]")).to_have_text("Today")
+    for page in pages:
         settle(page)
         page.evaluate(NOTE_MOVES)
         page.context.set_offline(True)

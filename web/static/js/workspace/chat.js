@@ -39,7 +39,7 @@ export class ChatPane extends BatonElement {
   #problem = null;
   /** What was new when it was opened begins behind this message. @type {number | undefined} */
   #newAfter;
-  /** The last message when the connection was lost; null: it was not, or what came since is marked. @type {number | null} */
+  /** The last message when the connection was lost; null: nothing is missing, or what was is marked. @type {number | null} */
   #cutOffAt = null;
   /** @type {Standing | "none"} */
   #standing = "none";
