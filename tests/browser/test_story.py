@@ -13,6 +13,8 @@ from tests.browser.rooms import settle
 from tests.live.world import World, wait_until
 from web.demo_data import PASSWORD
 
+AGAIN_MS = 45_000  # within which a page without connection has tried again
+
 
 @pytest.fixture
 def house(world: World, browser: Browser) -> Iterator[House]:
@@ -193,14 +195,15 @@ def test_whoever_is_offline_for_a_while_catches_up_and_sends_what_he_wrote(house
         expect(kim.find(".chat-strip")).to_have_text("No connection. We keep trying.")
     finally:
         web.start()
-    expect(link).to_contain_text("Back online", timeout=45_000)  # attempts lie up to half a minute apart
+    # Each of them tries for itself, at times that lie up to half a minute apart.
+    expect(link).to_contain_text("Back online", timeout=AGAIN_MS)
     for side in (ana, kim):
-        expect(side.messages).to_have_text([*said, *[re.compile("six|seven")] * 2])
+        expect(side.messages).to_have_text([*said, *[re.compile("six|seven")] * 2], timeout=AGAIN_MS)
     texts = ana.messages.all_text_contents()
     assert sorted(texts) == sorted([*said, "six", "seven"])
     kim.shows(*texts)
     ana.shows(*texts)
-    expect(kim.find(".chat-strip")).to_be_hidden()
+    expect(kim.find(".chat-strip")).to_be_hidden(timeout=AGAIN_MS)
 
 
 def test_what_is_pressed_twice_is_done_once_and_what_is_begun_stays_where_it_is(house: House) -> None:
