@@ -58,7 +58,10 @@ declare
 begin
   perform set_config('synchronous_commit', 'off', true);
   insert into private.connections as k (person_id, process_id, seen_at, lease_until)
-  select distinct p.id, p_process_id, v_now, v_now + interval '30 seconds' from unnest(p_person_ids) as p (id) order by 1
+  select distinct p.id, p_process_id, v_now, v_now + interval '30 seconds'
+  from unnest(p_person_ids) as p (id)
+  where not private.is_erased(p.id)
+  order by 1
   on conflict (person_id, process_id) do update set is_open = true, seen_at = v_now, lease_until = excluded.lease_until;
   if cardinality(v_new_ids) > 0 then
     perform private.note_connections(v_new_ids);
@@ -66,7 +69,7 @@ begin
 end
 $$;
 
-comment on function private.renew_connections(uuid, uuid[]) is 'These persons have a live connection in this process, for the next 30 seconds.';
+comment on function private.renew_connections(uuid, uuid[]) is 'These persons have a live connection in this process, for the next 30 seconds; of who was erased nothing is kept.';
 revoke execute on function private.renew_connections(uuid, uuid[]) from public, anon, authenticated;
 grant execute on function private.renew_connections(uuid, uuid[]) to service_role;
 
@@ -137,6 +140,9 @@ begin
   )
   select array_agg(c.person_id) into v_closed_ids from closed c;
   perform private.note_connections(v_closed_ids);
+  -- Of one whose lease was renewed beside his erasure nothing stays either.
+  delete from private.connections k
+  where k.process_id = p_process_id and k.person_id = any (p_person_ids) and private.is_erased(k.person_id);
 end
 $$;
 

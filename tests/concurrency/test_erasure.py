@@ -270,6 +270,15 @@ def test_a_socket_that_she_opens_meanwhile_leaves_nothing_for_long(arena: Databa
     assert is_well(arena)
 
 
+def test_a_lease_that_is_renewed_meanwhile_is_gone_with_her_socket(arena: Database, pair: list[Session]) -> None:
+    process, hers = uuid4(), f"array['{CORA}'::uuid]"
+    arena.owner.execute(f"select private.open_connection('{process}', '{CORA}')")
+    renews = as_service(f"select private.renew_connections('{process}', {hers})")
+    assert overlap(pair, ERASES, renews) == (OK, OK, False)
+    arena.owner.execute(f"select private.close_connections('{process}', {hers})")
+    assert is_well(arena)
+
+
 # The audit log
 
 

@@ -207,6 +207,7 @@ def test_no_socket_is_opened_for_who_was_erased(world: World, kim: Customer) -> 
     assert world.service.value(opens, uuid4(), kim.id) == "customer"
     erase(kim)
     assert world.service.value(opens, uuid4(), kim.id) == "erased"
+    world.service.rows("select private.renew_connections(%s, %s)", uuid4(), [kim.id])
     assert world.owner.value("select count(*) from private.connections") == 0
     asked = [kim.id, uuid4()]
     assert world.service.rows("select person_id from private.erased_among(%s)", asked) == [{"person_id": kim.id}]
@@ -214,8 +215,9 @@ def test_no_socket_is_opened_for_who_was_erased(world: World, kim: Customer) -> 
 
 def test_his_id_is_kept_as_long_as_a_token_may_live(world: World, kim: Customer) -> None:
     erase(kim)
-    # Who was connecting just then.
-    world.service.rows("select private.renew_connections(%s, %s)", uuid4(), [kim.id])
+    # Who was connecting just then, and whose process was killed before he was sent away.
+    row = "insert into private.connections (person_id, process_id, seen_at, lease_until) values (%s, %s, now(), now())"
+    world.owner.does(row, kim.id, uuid4())
     world.service.rows("select private.run_clean_up()")
     assert world.owner.value("select count(*) from private.erased_people") == 1
     assert world.owner.value("select count(*) from private.connections") == 0
