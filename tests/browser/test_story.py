@@ -408,6 +408,24 @@ def test_what_was_missed_is_marked_though_the_lists_know_of_it_first(house: Hous
     expect(ana.chat.locator(".divider[data-kind=new]")).to_be_attached()
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_moves_when_a_chat_has_been_loaded(house: House, ana: Desk, width: int) -> None:
+    chat_id = house.writes_by_sql("Kim", "one", "two")
+    ana.takes()
+    ana.page.set_viewport_size({"width": width, "height": 844})
+    held: list[Route] = []
+    ana.page.route(f"**/api/**{chat_id}**", lambda route: held.append(route))
+    ana.page.add_init_script(f"({NOTE_MOVES})()")
+    ana.page.reload()
+    expect(ana.chat.locator(".thread-skeleton")).to_be_visible()
+    settle(ana.page)
+    assert held
+    ana.page.unroute_all()  # which lets them go
+    ana.shows("one", "two")
+    settle(ana.page)
+    assert ana.page.evaluate("moved") == []
+
+
 def test_no_line_moves_for_what_is_said_above_or_below_it(house: House, ana: Desk) -> None:
     kim = house.visitor()
     kim.writes("Line 1")
